@@ -1,0 +1,78 @@
+# Warnings, sanitizers and the functions that declare layers, tests and fuzz targets.
+
+add_library(adit_options INTERFACE)
+target_include_directories(adit_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
+target_compile_options(adit_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+                                              -Wnon-virtual-dtor -Woverloaded-virtual)
+target_compile_definitions(adit_options INTERFACE ADIT_VERSION="${PROJECT_VERSION}"
+                                                  SPDLOG_FMT_EXTERNAL BOOST_ASIO_NO_DEPRECATED)
+if(ADIT_SANITIZE)
+  target_compile_options(adit_options INTERFACE -fsanitize=${ADIT_SANITIZE} -fno-omit-frame-pointer)
+  target_link_options(adit_options INTERFACE -fsanitize=${ADIT_SANITIZE})
+endif()
+if(ADIT_FUZZ)
+  target_compile_options(adit_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+if(ADIT_COVERAGE)
+  target_compile_options(adit_options INTERFACE --coverage)
+  target_link_options(adit_options INTERFACE --coverage)
+endif()
+
+# adit_layer(NAME [DEPS layer...] [LIBS target...])
+# One static library from the *.cpp of the current folder; every *_test.cpp beside them goes into
+# adit_NAME_test. DEPS are lower layers, LIBS third-party targets.
+function(adit_layer name)
+  cmake_parse_arguments(ARG "" "" "DEPS;LIBS;TEST_LIBS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS *.cpp)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  set(deps ${ARG_DEPS})
+  list(TRANSFORM deps PREPEND adit_)
+  if(sources)
+    add_library(adit_${name} STATIC ${sources})
+    target_link_libraries(adit_${name} PUBLIC adit_options ${deps} ${ARG_LIBS})
+    adit_precompile(adit_${name})
+  else()
+    add_library(adit_${name} INTERFACE)
+    target_link_libraries(adit_${name} INTERFACE adit_options ${deps} ${ARG_LIBS})
+  endif()
+  if(ADIT_TESTS AND tests)
+    adit_test(adit_${name}_test ${tests})
+    target_link_libraries(adit_${name}_test PRIVATE adit_${name} ${ARG_TEST_LIBS})
+  endif()
+endfunction()
+
+# Every target shares the header that base compiles once.
+function(adit_precompile target)
+  if(TARGET adit_base AND NOT target STREQUAL "adit_base")
+    target_precompile_headers(${target} REUSE_FROM adit_base)
+  else()
+    target_precompile_headers(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src/base/precompiled.h)
+  endif()
+endfunction()
+
+# adit_test(NAME sources...): a GoogleTest program whose cases are ctest cases.
+function(adit_test name)
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE adit_options GTest::gtest GTest::gmock GTest::gtest_main)
+  target_compile_definitions(${name} PRIVATE ADIT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  adit_precompile(${name})
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+                       PROPERTIES TIMEOUT 300)
+endfunction()
+
+# adit_fuzz(NAME source [LIBS target...]): a libFuzzer program and a ctest case that runs its corpus briefly.
+function(adit_fuzz name source)
+  cmake_parse_arguments(ARG "" "" "LIBS" ${ARGN})
+  add_executable(fuzz_${name} ${source})
+  target_link_libraries(fuzz_${name} PRIVATE adit_options ${ARG_LIBS})
+  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  set(corpus ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${name})
+  set(scratch ${CMAKE_CURRENT_BINARY_DIR}/found/${name})
+  file(MAKE_DIRECTORY ${scratch})
+  add_test(NAME fuzz_${name}
+           COMMAND fuzz_${name} -max_total_time=10 -timeout=10 -rss_limit_mb=4096 -print_final_stats=0
+                   ${scratch} ${corpus})
+endfunction()
