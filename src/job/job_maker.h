@@ -1,0 +1,37 @@
+// Turns templates into jobs. Pure: time and ids are passed in. Not thread-safe: one owner (the
+// manager's template thread).
+#pragma once
+
+#include <expected>
+
+#include "job/job.h"
+
+namespace adit::job {
+
+struct JobMakerSettings {
+    base::Bytes payout_script;   // receives the whole reward
+    std::string signature = "/Adit/";  // at most kSignatureLimit bytes
+};
+
+enum class JobError { signature_too_long, bad_bits, bad_value, template_too_heavy };
+std::string_view describe(JobError error);
+
+class JobMaker {
+ public:
+    // next_id: the first job id to give out (the log's high-water mark + 1).
+    JobMaker(JobMakerSettings settings, JobId next_id);
+
+    // `now_ms` is the steady clock. The job is `clean` when the template's previous block differs
+    // from the last job's.
+    std::expected<JobRef, JobError> make(TemplateRef source, std::int64_t now_ms);
+
+    JobId next_id() const { return next_id_; }
+
+ private:
+    JobMakerSettings settings_;
+    JobId next_id_;
+    std::uint64_t tip_ = 0;
+    chain::Hash256 previous_;
+};
+
+}  // namespace adit::job
