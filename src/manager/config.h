@@ -1,0 +1,121 @@
+// The configuration file: one TOML document, every key listed in docs/configuration.md. Reading it
+// touches nothing but the file. Every fault is reported with its line and what to write instead;
+// unknown keys are faults too. A Config is a plain value.
+#pragma once
+
+#include "base/log.h"
+#include "chain/network.h"
+#include "chain/target.h"
+
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace adit::manager {
+
+struct PoolConfig {
+    std::string name = "Adit";
+    chain::Network chain = chain::Network::main;
+    std::string address;  // receives the coinbase, checked against the chain
+    std::string signature = "/Adit/";
+    std::string data_dir;
+};
+
+struct NodeConfig {
+    std::string name;  // unique; the RPC URL when not given
+    std::string rpc;   // http://host:port
+    std::string cookie_file;
+    std::string user;
+    std::string password;
+    std::string zmq_hashblock;  // empty: none
+
+    friend bool operator==(const NodeConfig&, const NodeConfig&) = default;
+};
+
+struct StratumConfig {
+    std::string listen;           // host:port or [v6]:port
+    std::string tls_certificate;  // empty: plain TCP
+    std::string tls_key;
+    bool proxy_protocol = false;
+
+    friend bool operator==(const StratumConfig&, const StratumConfig&) = default;
+};
+
+struct DifficultyConfig {
+    double start = 1024;
+    double min = 1;
+    double max = 0;  // 0: the network difficulty
+    double share_interval_s = 10;
+};
+
+struct LimitsConfig {
+    std::int64_t miners = 1000;           // connections in total
+    std::int64_t per_ip = 0;              // 0: no limit
+    std::int64_t handshakes_per_s = 500;  // new connections a second
+    std::int64_t workers_per_connection = 64;
+    std::int64_t handshake_s = 30;  // until subscribed and authorized
+    std::int64_t idle_s = 600;      // without a line from the miner
+    std::int64_t ban_s = 600;       // how long a ban lasts
+    std::int64_t threads = 0;       // shards; 0: one per core, at most 16
+};
+
+struct ShareConfig {
+    std::int64_t queue = 65536;     // shares waiting for the disk
+    std::int64_t stall_ms = 2000;   // a commit older than this refuses further shares
+    std::int64_t segment_mib = 64;  // size of a log file
+};
+
+struct JobConfig {
+    std::int64_t refresh_s = 30;
+    double min_fee_rise_percent = 5;
+    bool get_transactions = false;  // answer mining.get_transactions
+};
+
+struct LogConfig {
+    base::LogLevel level = base::LogLevel::info;
+    base::LogFormat format = base::LogFormat::text;
+};
+
+struct SimConfig {
+    double block_s = 20;      // the demo chain's time between blocks
+    std::int64_t miners = 8;  // virtual miners
+};
+
+struct Config {
+    std::string file;
+    PoolConfig pool;
+    std::vector<NodeConfig> nodes;
+    std::vector<StratumConfig> stratum;
+    DifficultyConfig difficulty;
+    LimitsConfig limits;
+    ShareConfig share;
+    JobConfig job;
+    LogConfig log;
+    SimConfig sim;
+};
+
+struct ConfigFault {
+    std::string file;
+    std::uint32_t line = 0;  // 0: the file as a whole
+    std::string what;        // what is wrong
+    std::string instead;     // what to write instead; may be empty
+
+    // "FILE:LINE: WHAT; INSTEAD"
+    std::string text() const;
+};
+
+// All faults of the file, not only the first.
+std::expected<Config, std::vector<ConfigFault>> load_config(const std::string& path);
+// The same from text; `path` is only for messages.
+std::expected<Config, std::vector<ConfigFault>> parse_config(std::string_view text,
+                                                             const std::string& path);
+
+// The keys in which two configurations differ, by what it takes to change them.
+struct ConfigChanges {
+    std::vector<std::string> live;           // difficulty, limits, log level, nodes
+    std::vector<std::string> needs_restart;  // all else
+};
+ConfigChanges changes_between(const Config& running, const Config& wanted);
+
+}  // namespace adit::manager
