@@ -1,4 +1,5 @@
-// Byte buffers, hex, and fixed-width integers in memory order. Pure functions, safe from any thread.
+// Byte buffers, hex, and fixed-width integers in memory order. Pure functions, safe from any
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,8 @@ bool from_hex(std::string_view hex, std::span<std::uint8_t> out);
 // Decodes an even number of hex digits of either case; nullopt otherwise.
 std::optional<Bytes> from_hex(std::string_view hex);
 
-// Exactly eight hex digits as a big-endian integer (Stratum's ntime, nonce, version); nullopt otherwise.
+// Exactly eight hex digits as a big-endian integer (Stratum's ntime, nonce, version); nullopt
+// otherwise.
 std::optional<std::uint32_t> parse_hex32(std::string_view hex);
 
 // Eight lower-case hex digits, zero-padded, big-endian.

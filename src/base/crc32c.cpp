@@ -13,7 +13,8 @@ constexpr std::array<std::uint32_t, 256> make_table() {
     std::array<std::uint32_t, 256> table{};
     for (std::uint32_t i = 0; i < 256; ++i) {
         std::uint32_t value = i;
-        for (int bit = 0; bit < 8; ++bit) value = value >> 1 ^ (value & 1 ? 0x82F63B78u : 0u);
+        for (int bit = 0; bit < 8; ++bit)
+            value = value >> 1 ^ (value & 1 ? 0x82F63B78u : 0u);
         table[i] = value;
     }
     return table;
@@ -21,7 +22,8 @@ constexpr std::array<std::uint32_t, 256> make_table() {
 constexpr auto kTable = make_table();
 
 std::uint32_t portable(ByteSpan bytes, std::uint32_t crc) {
-    for (const auto byte : bytes) crc = crc >> 8 ^ kTable[(crc ^ byte) & 0xff];
+    for (const auto byte : bytes)
+        crc = crc >> 8 ^ kTable[(crc ^ byte) & 0xff];
     return crc;
 }
 
@@ -33,7 +35,8 @@ __attribute__((target("sse4.2"))) std::uint32_t hardware(ByteSpan bytes, std::ui
         bytes = bytes.subspan(8);
     }
     crc = static_cast<std::uint32_t>(wide);
-    for (const auto byte : bytes) crc = _mm_crc32_u8(crc, byte);
+    for (const auto byte : bytes)
+        crc = _mm_crc32_u8(crc, byte);
     return crc;
 }
 #endif

@@ -1,14 +1,14 @@
 #include "base/log.h"
 
-#include <array>
-#include <chrono>
-#include <ctime>
-
 #include "base/clock.h"
 
 #include <spdlog/logger.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
+
+#include <array>
+#include <chrono>
+#include <ctime>
 
 namespace adit::base {
 namespace {

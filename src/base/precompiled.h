@@ -2,6 +2,8 @@
 // targets. Third-party headers with a heavy front end (Beast, nlohmann, toml++) stay out.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -30,5 +32,3 @@
 #include <utility>
 #include <variant>
 #include <vector>
-
-#include <fmt/format.h>

@@ -1,9 +1,9 @@
 // Unpredictable bytes from the operating system (through OpenSSL), for tokens and ids.
 #pragma once
 
-#include <span>
-
 #include "base/bytes.h"
+
+#include <span>
 
 namespace adit::base {
 

@@ -1,8 +1,8 @@
 #include "base/u256.h"
 
-#include <algorithm>
-
 #include "base/check.h"
+
+#include <algorithm>
 
 namespace adit::base {
 
@@ -16,7 +16,8 @@ U256 U256::from_le(std::span<const std::uint8_t, 32> bytes) {
 
 std::array<std::uint8_t, 32> U256::to_le() const {
     std::array<std::uint8_t, 32> bytes;
-    for (std::size_t i = 0; i < 4; ++i) store_le(bytes.data() + 8 * i, limbs_[i]);
+    for (std::size_t i = 0; i < 4; ++i)
+        store_le(bytes.data() + 8 * i, limbs_[i]);
     return bytes;
 }
 

@@ -2,12 +2,12 @@
 // types, and the operations that must not wrap say so. Value type, safe from any thread.
 #pragma once
 
+#include "base/bytes.h"
+
 #include <array>
 #include <bit>
 #include <compare>
 #include <cstdint>
-
-#include "base/bytes.h"
 
 namespace adit::base {
 
@@ -47,7 +47,8 @@ class U256 {
 
     constexpr U256 operator~() const {
         U256 result;
-        for (std::size_t i = 0; i < 4; ++i) result.limbs_[i] = ~limbs_[i];
+        for (std::size_t i = 0; i < 4; ++i)
+            result.limbs_[i] = ~limbs_[i];
         return result;
     }
     constexpr U256& operator+=(const U256& other) {
@@ -70,8 +71,10 @@ class U256 {
             for (unsigned part = 0; part < 2; ++part) {
                 const unsigned to = i + shift / 64 + part;
                 if (to > 3) continue;
-                if (part == 0) result.limbs_[to] |= limbs_[i] << shift % 64;
-                else if (shift % 64 != 0) result.limbs_[to] |= limbs_[i] >> (64 - shift % 64);
+                if (part == 0)
+                    result.limbs_[to] |= limbs_[i] << shift % 64;
+                else if (shift % 64 != 0)
+                    result.limbs_[to] |= limbs_[i] >> (64 - shift % 64);
             }
         }
         return *this = result;

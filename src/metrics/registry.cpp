@@ -1,11 +1,11 @@
 #include "metrics/registry.h"
 
-#include <sstream>
-
 #include "base/check.h"
 
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
+
+#include <sstream>
 
 namespace adit::metrics {
 namespace {
@@ -46,7 +46,8 @@ void Histogram::observe(double value) {
 
 std::uint64_t Histogram::count() const {
     std::uint64_t total = 0;
-    for (const auto& bucket : counts_) total += bucket.load(std::memory_order_relaxed);
+    for (const auto& bucket : counts_)
+        total += bucket.load(std::memory_order_relaxed);
     return total;
 }
 
@@ -97,7 +98,8 @@ std::string Registry::text() const {
         out.type = exposition_type(family->type);
         for (const auto& entry : family->entries) {
             auto& metric = out.metric.emplace_back();
-            for (const auto& [key, value] : entry.labels) metric.label.push_back({key, value});
+            for (const auto& [key, value] : entry.labels)
+                metric.label.push_back({key, value});
             metric.counter.value = static_cast<double>(entry.counter.value());
             metric.gauge.value = entry.gauge.value();
             metric.histogram.sample_count = entry.histogram.count();

@@ -27,7 +27,8 @@ TEST(Registry, EscapesLabelValues) {
 
 TEST(Histogram, PutsAValueOnABoundIntoThatBucket) {
     Histogram histogram({1, 2, 5});
-    for (const double value : {0.5, 1.0, 2.0, 3.0, 100.0}) histogram.observe(value);
+    for (const double value : {0.5, 1.0, 2.0, 3.0, 100.0})
+        histogram.observe(value);
     EXPECT_EQ(histogram.bucket(0), 2u);
     EXPECT_EQ(histogram.bucket(1), 1u);
     EXPECT_EQ(histogram.bucket(2), 1u);
