@@ -1,0 +1,118 @@
+// One configured node and its health: a thread asks getblockchaininfo at a steady pace and keeps
+// what it says. A tip only counts once its 80-byte header was seen, hashes to the claimed id and
+// meets its own target, so that a node cannot claim a chain without having at least worked for its
+// last block.
+//
+// status() and kick() from any thread; the listener is called on the node's thread.
+#pragma once
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/u256.h"
+#include "chain/block.h"
+#include "chain/network.h"
+#include "node/rpc_client.h"
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace adit::node {
+
+enum class NodeState {
+    unknown,       // not asked yet
+    up,            // answers, on the right chain, synchronised
+    syncing,       // starting (-28), downloading (-10), or headers are ahead of blocks
+    wrong_chain,   // mines another chain than configured: never used
+    unauthorized,  // 401 or 403
+    unreachable,   // no connection, no answer in time, or answers that make no sense
+};
+std::string_view name_of(NodeState state);
+
+// The best block of a node.
+struct Tip {
+    chain::Hash256 hash;
+    std::int32_t height = -1;
+    base::U256 chainwork;           // zero when the node does not say (btcd)
+    std::uint32_t median_time = 0;  // seconds, of the last 11 blocks (BIP113)
+    chain::BlockHeader header;
+
+    bool known() const { return height >= 0; }
+    // More work than other; by height when one of the two does not say its work.
+    bool beats(const Tip& other) const;
+};
+
+struct NodeStatus {
+    std::string name;
+    std::string url;
+    NodeState state = NodeState::unknown;
+    Tip tip;                   // the last one seen, also when the node is gone
+    std::int32_t headers = 0;  // best known header
+    bool initial_download = false;
+    double latency_ms = 0;              // of the last successful probe
+    std::string error;                  // the last failure in words; empty while all is well
+    std::int64_t error_ms = 0;          // steady clock
+    std::int64_t answered_ms = 0;       // steady clock, last answered probe; 0: never
+    std::int64_t probe_started_ms = 0;  // steady clock, the probe under way; 0: none
+    std::int64_t up_since_ms = 0;       // steady clock; 0: not up
+    std::uint64_t failures = 0;         // failed probes so far
+    // Filled by NodePool:
+    bool active = false;         // templates come from here
+    bool lagging = false;        // another node has more work
+    std::string template_error;  // the last getblocktemplate failure; empty: none since
+};
+
+struct ProbeSettings {
+    int interval_ms = 300;
+    int slow_interval_ms = 3'000;  // while on a wrong chain or unauthorized
+    int timeout_ms = 5'000;
+};
+
+class Node {
+ public:
+    using Listener = std::function<void()>;
+
+    // on_change is called after every change of state or tip.
+    Node(NodeSettings settings, chain::Network network, ProbeSettings probe, RpcMetrics& metrics,
+         const base::Clock& clock, base::Logger& log, Listener on_change);
+    ~Node();
+    Node(const Node&) = delete;
+    Node& operator=(const Node&) = delete;
+
+    void start();
+    void stop();
+    // Probes now rather than at the next interval.
+    void kick();
+    NodeStatus status() const;
+    const NodeSettings& settings() const { return settings_; }
+    const std::string& name() const { return name_; }
+
+ private:
+    void run();
+    void probe_once();
+    void on_info(const simdjson::dom::element& info, double latency_ms);
+    void on_error(const RpcError& error);
+    void publish(NodeStatus next);
+    std::expected<chain::BlockHeader, RpcError> fetch_header(const chain::Hash256& hash);
+
+    const NodeSettings settings_;
+    const std::string name_;
+    const chain::Network network_;
+    const ProbeSettings probe_;
+    const base::Clock& clock_;
+    base::Logger& log_;
+    Listener on_change_;
+    RpcClient client_;
+
+    mutable std::mutex mutex_;
+    std::condition_variable wake_;
+    NodeStatus status_;
+    bool kicked_ = false;
+    bool stopping_ = false;
+    std::thread thread_;
+};
+
+}  // namespace adit::node
