@@ -2,16 +2,20 @@
 // block, and when they are forgotten. One per shard; no locks. Time (steady ms) is passed in.
 #pragma once
 
-#include <map>
-
 #include "job/job.h"
+
+#include <cstdint>
+#include <map>
+#include <optional>
 
 namespace adit::job {
 
+// A job's age counts from the moment the next one replaced it, so the newest job never ages: while
+// the node is silent it stays the best work there is.
 enum class JobState {
     current,  // of the present tip and at most 10 minutes old: shares count
-    expired,  // of the present tip but older than 10 minutes: refused 21
-    stale,    // of one of the last two previous tips, at most 10 minutes old: refused 21 unless a block
+    expired,  // of the present tip but older (at most 20 minutes): refused 21, may still be a block
+    stale,    // of one of the last two previous tips, at most 10 minutes old: the same
 };
 
 struct FoundJob {
@@ -22,21 +26,34 @@ struct FoundJob {
 class JobBook {
  public:
     static constexpr std::int64_t kLifetimeMs = 600'000;
+    static constexpr std::int64_t kExpiredLifetimeMs = 2 * kLifetimeMs;
     static constexpr std::size_t kMaxJobs = 256;  // bound on kept jobs; the oldest go first
 
+    // Jobs come in order of their ids; one that is known already or older than all is ignored.
     void add(JobRef job, std::int64_t now_ms);
     // Forgets what is too old. Called now and then (once a second is plenty).
     void expire(std::int64_t now_ms);
-    // nullopt: unknown or forgotten.
+    // nullopt: unknown, forgotten or too old to be found.
     std::optional<FoundJob> find(JobId id, std::int64_t now_ms) const;
     // The newest job; null before the first.
     const JobRef& latest() const { return latest_; }
     std::size_t size() const { return jobs_.size(); }
-    // The oldest id still kept: duplicates of older jobs may be forgotten. 0 when empty.
+    // The oldest id still kept. 0 when empty.
     JobId oldest() const { return jobs_.empty() ? 0 : jobs_.begin()->first; }
+    // The oldest id whose shares may still count: a job never becomes current again, so duplicates
+    // of older jobs may be forgotten. 0 when empty.
+    JobId oldest_current(std::int64_t now_ms) const;
 
  private:
-    std::map<JobId, JobRef> jobs_;
+    struct Kept {
+        JobRef job;
+        std::int64_t replaced_ms = kNever;  // steady; when the next job came
+    };
+    static constexpr std::int64_t kNever = INT64_MAX;
+
+    std::optional<JobState> state_of(const Kept& kept, std::int64_t now_ms) const;
+
+    std::map<JobId, Kept> jobs_;
     JobRef latest_;
 };
 

@@ -2,18 +2,26 @@
 // manager's template thread).
 #pragma once
 
-#include <expected>
-
 #include "job/job.h"
+
+#include <expected>
 
 namespace adit::job {
 
 struct JobMakerSettings {
-    base::Bytes payout_script;   // receives the whole reward
+    base::Bytes payout_script;         // receives the whole reward
     std::string signature = "/Adit/";  // at most kSignatureLimit bytes
 };
 
-enum class JobError { signature_too_long, bad_bits, bad_value, template_too_heavy };
+enum class JobError {
+    signature_too_long,
+    no_payout_script,  // anybody could spend the reward
+    bad_height,        // below 1
+    bad_bits,          // no target: zero, negative or overflowing
+    bad_value,         // negative or more than all coins
+    template_too_heavy,
+};
+// A sentence for the log.
 std::string_view describe(JobError error);
 
 class JobMaker {
@@ -22,7 +30,7 @@ class JobMaker {
     JobMaker(JobMakerSettings settings, JobId next_id);
 
     // `now_ms` is the steady clock. The job is `clean` when the template's previous block differs
-    // from the last job's.
+    // from the last job's. An id is used up only by a job that was made.
     std::expected<JobRef, JobError> make(TemplateRef source, std::int64_t now_ms);
 
     JobId next_id() const { return next_id_; }

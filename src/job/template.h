@@ -1,16 +1,16 @@
-// What a node offers to mine, and the two interfaces the job layer needs from below: where templates
-// come from and where found blocks go. Published templates are immutable and shared.
+// What a node offers to mine, and the two interfaces the job layer needs from below: where
+// templates come from and where found blocks go. Published templates are immutable and shared.
 #pragma once
-
-#include <functional>
-#include <memory>
-#include <string>
-#include <vector>
 
 #include "base/bytes.h"
 #include "chain/block.h"
 #include "chain/network.h"
 #include "chain/target.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace adit::job {
 
@@ -31,8 +31,8 @@ struct BlockTemplate {
     chain::Hash256 previous;
     std::uint32_t version = 0x20000000;
     std::uint32_t bits = 0;
-    std::uint32_t min_time = 0;      // seconds: median time past + 1
-    std::uint32_t current_time = 0;  // seconds: the node's clock (at least min_time)
+    std::uint32_t min_time = 0;           // seconds: median time past + 1
+    std::uint32_t current_time = 0;       // seconds: the node's clock (at least min_time)
     std::int64_t coinbase_value_sat = 0;  // subsidy + fees
     std::vector<std::shared_ptr<const TemplateTransaction>> transactions;
     // True when the template's `rules` list segwit: only then the coinbase has a commitment and the
@@ -45,7 +45,8 @@ struct BlockTemplate {
 
     std::int64_t fees_sat() const {
         std::int64_t sum = 0;
-        for (const auto& transaction : transactions) sum += transaction->fee_sat;
+        for (const auto& transaction : transactions)
+            sum += transaction->fee_sat;
         return sum;
     }
 };
@@ -71,8 +72,8 @@ struct BlockCandidate {
     std::shared_ptr<const Job> job;
     chain::Hash256 hash;
     std::int32_t height = 0;
-    base::Bytes block;          // the whole serialised block
-    std::string account;        // the address or account that found it
+    base::Bytes block;    // the whole serialised block
+    std::string account;  // the address or account that found it
     std::string worker;
     std::uint64_t log_position = 0;  // where the share log stood (bytes committed)
     std::int64_t found_wall_ms = 0;

@@ -3,11 +3,11 @@
 // state but the chosen kernel: safe from any thread.
 #pragma once
 
-#include <span>
-
 #include "chain/sha256.h"
 #include "job/job.h"
 #include "share/refusal.h"
+
+#include <span>
 
 namespace adit::share {
 

@@ -1,0 +1,136 @@
+#include "job/job_maker.h"
+
+namespace adit::job {
+
+namespace {
+
+constexpr std::int64_t kMaxMoneySat = 2'100'000'000'000'000;
+constexpr std::size_t kMaxHeightPush = 5;
+constexpr std::size_t kExtraSize = 1 + kExtranonce1Size + kExtranonce2Size;
+static_assert(kMaxHeightPush + kSignatureLimit + kExtraSize <= 100, "consensus bounds scriptSig");
+constexpr std::size_t kWitnessScale = 4;          // BIP141: weight of a byte outside the witness
+constexpr std::size_t kCoinbaseWitnessSize = 36;  // marker, flag, count, size, reserved value
+
+// version, one input with the null outpoint, and the script up to where the variant follows.
+base::Bytes coinbase_head(std::int32_t height, std::string_view signature) {
+    auto script = chain::height_push(height);
+    base::append(script, base::as_bytes(signature));
+    const auto script_size = script.size() + kExtraSize;
+
+    base::Bytes out;
+    base::append_le<std::uint32_t>(out, 2);
+    out.push_back(1);
+    out.resize(out.size() + 32);
+    base::append_le<std::uint32_t>(out, 0xffffffff);
+    out.push_back(static_cast<std::uint8_t>(script_size));
+    base::append(out, script);
+    return out;
+}
+
+void append_output(base::Bytes& out, std::int64_t value_sat, base::ByteSpan script) {
+    base::append_le(out, value_sat);
+    chain::append_compact_size(out, script.size());
+    base::append(out, script);
+}
+
+// The commitment covers our own reckoning of the wtxids: what the node says of it is not needed.
+base::Bytes commitment_script(const BlockTemplate& source) {
+    std::vector<chain::Hash256> leaves;
+    leaves.reserve(source.transactions.size() + 1);
+    leaves.emplace_back();  // the coinbase counts as zero
+    for (const auto& transaction : source.transactions)
+        leaves.push_back(transaction->wtxid);
+    return chain::witness_commitment_script(chain::merkle_root(std::move(leaves)), {});
+}
+
+// sequence, outputs and lock time.
+base::Bytes coinbase_tail(const BlockTemplate& source, base::ByteSpan payout_script) {
+    base::Bytes out;
+    base::append_le<std::uint32_t>(out, 0xffffffff);
+    out.push_back(source.segwit ? 2 : 1);
+    append_output(out, source.coinbase_value_sat, payout_script);
+    if (source.segwit) append_output(out, 0, commitment_script(source));
+    base::append_le<std::uint32_t>(out, 0);
+    return out;
+}
+
+std::vector<chain::Hash256> branches_of(const BlockTemplate& source) {
+    std::vector<chain::Hash256> txids;
+    txids.reserve(source.transactions.size());
+    for (const auto& transaction : source.transactions)
+        txids.push_back(transaction->txid);
+    return chain::merkle_branches(std::move(txids));
+}
+
+std::size_t block_weight(const Job& job) {
+    const auto& source = *job.source;
+    base::Bytes count;
+    chain::append_compact_size(count, 1 + source.transactions.size());
+    const auto coinbase = job.coinbase_head.size() + kExtraSize + job.coinbase_tail.size();
+    std::size_t weight = kWitnessScale * (chain::kHeaderSize + count.size() + coinbase);
+    if (source.segwit) weight += kCoinbaseWitnessSize;
+    for (const auto& transaction : source.transactions)
+        weight += transaction->weight;
+    return weight;
+}
+
+}  // namespace
+
+std::string_view describe(JobError error) {
+    switch (error) {
+        case JobError::signature_too_long:
+            return "the pool's signature does not fit into the coinbase";
+        case JobError::no_payout_script:
+            return "there is no script that receives the reward";
+        case JobError::bad_height:
+            return "the template's height is below 1";
+        case JobError::bad_bits:
+            return "the template's bits encode no target";
+        case JobError::bad_value:
+            return "the template's coinbase value is negative or more than all coins";
+        case JobError::template_too_heavy:
+            return "the template with our coinbase exceeds the weight limit";
+    }
+    return "unknown";
+}
+
+JobMaker::JobMaker(JobMakerSettings settings, JobId next_id)
+    : settings_(std::move(settings)), next_id_(next_id) {}
+
+std::expected<JobRef, JobError> JobMaker::make(TemplateRef source, std::int64_t now_ms) {
+    if (settings_.signature.size() > kSignatureLimit) {
+        return std::unexpected(JobError::signature_too_long);
+    }
+    if (settings_.payout_script.empty()) return std::unexpected(JobError::no_payout_script);
+    if (source->height < 1) return std::unexpected(JobError::bad_height);
+    if (source->coinbase_value_sat < 0 || source->coinbase_value_sat > kMaxMoneySat) {
+        return std::unexpected(JobError::bad_value);
+    }
+    if (!chain::target_from_compact(source->bits)) return std::unexpected(JobError::bad_bits);
+
+    auto job = std::make_shared<Job>();
+    job->source = source;
+    job->coinbase_head = coinbase_head(source->height, settings_.signature);
+    job->coinbase_tail = coinbase_tail(*source, settings_.payout_script);
+    if (block_weight(*job) > source->weight_limit) {
+        return std::unexpected(JobError::template_too_heavy);
+    }
+    job->branches = branches_of(*source);
+    job->version = source->version & ~kVersionRollingMask;
+    job->bits = source->bits;
+    job->min_time = source->min_time;
+    job->ntime = std::max(source->current_time, source->min_time);
+    job->created_ms = now_ms;
+
+    job->clean = tip_ == 0 || source->previous != previous_;
+    if (job->clean) {
+        ++tip_;
+        previous_ = source->previous;
+    }
+    job->tip = tip_;
+    job->id = next_id_++;
+    derive(*job);
+    return job;
+}
+
+}  // namespace adit::job
