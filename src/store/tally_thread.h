@@ -1,0 +1,77 @@
+// Follows the share log with a thread of its own and folds it into a SliceStore. start() proves
+// first that log and store belong together; a log or store that was swapped or restored from a
+// backup is refused by name. Errors while running stop the fold (never the pool) and show in the
+// metrics.
+#pragma once
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ledger/slice_store.h"
+#include "metrics/registry.h"
+#include "store/file_share_log.h"
+#include "store/log_reader.h"
+
+#include <atomic>
+#include <expected>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace adit::store {
+
+struct TallySettings {
+    std::filesystem::path log_dir;
+    std::int64_t interval_ms = 1'000;            // most time between two transactions under load
+    std::uint64_t transaction_shares = 1 << 18;  // most shares in one transaction
+};
+
+// Checks that a store's fold point lies on this log: the same log, not behind its end, and the same
+// history. A sentence for the operator otherwise.
+std::expected<void, std::string> check_fold_point(FileSystem& files,
+                                                  const std::filesystem::path& log_dir,
+                                                  const share::LogId& log_id,
+                                                  const share::LogPoint& end,
+                                                  const ledger::FoldPoint& point);
+
+class TallyThread {
+ public:
+    // The log must be the one in settings.log_dir. Everything passed in must outlive the thread.
+    TallyThread(FileSystem& files, TallySettings settings, const FileShareLog& log,
+                ledger::SliceStore& store, const base::Clock& clock, metrics::Registry& registry,
+                base::Logger& logger);
+    ~TallyThread();  // stop()
+
+    // Checks log against store and starts folding.
+    std::expected<void, std::string> start();
+    // Folds what is durable by now, then ends. Idempotent.
+    void stop();
+
+    // The log position up to which everything is in the store.
+    share::LogPosition folded_position() const { return folded_.load(); }
+    // Why folding stopped; empty while all is well.
+    std::string error() const;
+
+ private:
+    void run(std::stop_token stop);
+    std::expected<void, std::string> fold_available(share::LogPosition limit);
+    std::expected<void, std::string> flush();
+
+    FileSystem& files_;
+    TallySettings settings_;
+    const FileShareLog& log_;
+    ledger::SliceStore& store_;
+    const base::Clock& clock_;
+    base::Logger& logger_;
+    metrics::Gauge& lag_bytes_;
+    metrics::Counter& folded_shares_;
+    metrics::Counter& failures_;
+    std::optional<LogReader> reader_;
+    std::optional<ledger::Tally> tally_;
+    std::atomic<share::LogPosition> folded_{0};
+    std::int64_t last_flush_ms_ = 0;
+    mutable std::mutex error_mutex_;
+    std::string error_;
+    std::jthread thread_;
+};
+
+}  // namespace adit::store
