@@ -2,11 +2,11 @@
 // (version 0, BIP173) and bech32m (version 1 to 16, BIP350).
 #pragma once
 
-#include <expected>
-#include <string>
-
 #include "base/bytes.h"
 #include "chain/network.h"
+
+#include <expected>
+#include <string>
 
 namespace adit::chain {
 
@@ -17,6 +17,7 @@ enum class AddressError {
     bad_checksum,
     wrong_network,
     bad_length,
+    bad_padding,
     bad_version,
     unknown_format,
 };
@@ -39,7 +40,7 @@ std::expected<base::Bytes, AddressError> base58check_decode(std::string_view tex
 enum class Bech32Variant { bech32, bech32m };
 struct Bech32 {
     Bech32Variant variant;
-    std::string hrp;         // lower case
+    std::string hrp;                   // lower case
     std::vector<std::uint8_t> values;  // 5-bit groups without the checksum
 };
 std::expected<Bech32, AddressError> bech32_decode(std::string_view text);

@@ -32,8 +32,8 @@ struct Block {
 
 std::expected<Block, ParseError> parse_block(base::ByteSpan bytes);
 
-// Root of the tree over these leaves; zero for none. Set *mutated when two equal subtrees stand side
-// by side (CVE-2012-2459).
+// Root of the tree over these leaves; zero for none. Set *mutated when two equal subtrees stand
+// side by side (CVE-2012-2459).
 Hash256 merkle_root(std::vector<Hash256> leaves, bool* mutated = nullptr);
 // Stratum's branches: the hashes to fold, in order, onto the coinbase txid to get the root.
 // `others` are the txids of all transactions but the coinbase.

@@ -2,11 +2,11 @@
 // addresses. Pure functions on values, safe from any thread.
 #pragma once
 
+#include "base/bytes.h"
+
 #include <array>
 #include <compare>
 #include <functional>
-
-#include "base/bytes.h"
 
 namespace adit::chain {
 

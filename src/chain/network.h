@@ -1,12 +1,12 @@
 // The chains Adit mines on and their constants (Bitcoin Core chainparams).
 #pragma once
 
+#include "chain/hash.h"
+#include "chain/target.h"
+
 #include <cstdint>
 #include <optional>
 #include <string_view>
-
-#include "chain/hash.h"
-#include "chain/target.h"
 
 namespace adit::chain {
 
@@ -14,9 +14,9 @@ enum class Network { main, testnet4, signet, regtest };
 
 struct NetworkParams {
     Network network;
-    std::string_view name;       // in the configuration: "main", "testnet4", "signet", "regtest"
-    std::string_view rpc_name;   // getblockchaininfo's "chain" of Bitcoin Core
-    std::string_view bech32_hrp; // "bc", "tb", "bcrt"
+    std::string_view name;        // in the configuration: "main", "testnet4", "signet", "regtest"
+    std::string_view rpc_name;    // getblockchaininfo's "chain" of Bitcoin Core
+    std::string_view bech32_hrp;  // "bc", "tb", "bcrt"
     std::uint8_t p2pkh_version;
     std::uint8_t p2sh_version;
     std::string_view genesis_hash;  // RPC order

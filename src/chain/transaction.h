@@ -1,11 +1,11 @@
 // Bitcoin transactions: the structure, both serialisations, ids and weight. BIP144.
 #pragma once
 
-#include <expected>
-#include <vector>
-
 #include "base/bytes.h"
 #include "chain/hash.h"
+
+#include <expected>
+#include <vector>
 
 namespace adit::chain {
 
@@ -28,7 +28,13 @@ struct TxOutput {
     base::Bytes script;
 };
 
-enum class ParseError { truncated, trailing_bytes, too_large, non_canonical_size, bad_witness_flag };
+enum class ParseError {
+    truncated,
+    trailing_bytes,
+    too_large,
+    non_canonical_size,
+    bad_witness_flag
+};
 std::string_view describe(ParseError error);
 
 struct Transaction {
