@@ -50,7 +50,7 @@ bool DuplicateFilter::contains(const chain::Hash256& hash) const {
 void DuplicateFilter::forget_before(job::JobId oldest) {
     oldest_ = std::max(oldest_, oldest);
     if (used_ == 0 || newest_ >= oldest_) return;
-    slots_ = {};
+    slots_ = std::vector<Entry>();
     used_ = 0;
 }
 

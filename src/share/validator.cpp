@@ -24,7 +24,8 @@ struct Lane {
     const std::uint8_t* back;
     std::size_t back_blocks = 0;
     std::array<std::uint8_t, 2 * kBlock> front;
-    std::array<std::uint8_t, kBlock> node;  // merkle node, then reused; the root is its first half
+    // The 64 bytes of a merkle node: the hash so far, at the end the root, and its right neighbour.
+    std::array<chain::Sha256Digest, 2> node;
     std::array<std::uint8_t, chain::kHeaderSize> header;
 };
 
@@ -59,84 +60,48 @@ void load(Lane& lane) {
     lane.state = job.midstate.state;
 }
 
-// Folds equally many blocks into each state, as interleaved as the count allows.
-void compress(const chain::Sha256Kernel& kernel, chain::Sha256State* const states[],
-              const std::uint8_t* const data[], std::size_t count, std::size_t blocks) {
-    if (blocks == 0) return;
-    if (count == 4) return kernel.compress4(states, data, blocks);
-    if (count >= 2) {
-        kernel.compress2(states, data, blocks);
-        states += 2;
-        data += 2;
-        count -= 2;
-    }
-    if (count == 1) kernel.compress(*states[0], data[0], blocks);
-}
-
-// The second SHA-256 of SHA-256d: 32 bytes and their padding are one block.
-void store_second_block(std::uint8_t* out, const chain::Sha256State& first) {
-    for (std::size_t i = 0; i < first.size(); ++i)
-        base::store_be32(out + 4 * i, first[i]);
-    std::memset(out + 32, 0, 32);
-    out[32] = 0x80;
-    out[62] = 0x01;  // 256 bits, big-endian
-}
-
 // Leaves each coinbase's txid in the first half of its lane's node.
 void hash_coinbases(const chain::Sha256Kernel& kernel, std::span<Lane> lanes) {
     std::array<chain::Sha256State*, kLanes> states;
     std::array<const std::uint8_t*, kLanes> data;
+    std::array<chain::Sha256Digest*, kLanes> out;
     for (std::size_t i = 0; i < lanes.size(); ++i) {
         load(lanes[i]);
         states[i] = &lanes[i].state;
         data[i] = lanes[i].front.data();
+        out[i] = &lanes[i].node[0];
     }
-    compress(kernel, states.data(), data.data(), lanes.size(), lanes[0].front_blocks);
+    const auto compress = kernel.compress[lanes.size() - 1];
+    compress(states.data(), data.data(), lanes[0].front_blocks);
     for (std::size_t i = 0; i < lanes.size(); ++i)
         data[i] = lanes[i].back;
-    compress(kernel, states.data(), data.data(), lanes.size(), lanes[0].back_blocks);
-
-    for (std::size_t i = 0; i < lanes.size(); ++i) {
-        store_second_block(lanes[i].front.data(), lanes[i].state);
-        lanes[i].state = chain::kSha256Start;
-        data[i] = lanes[i].front.data();
-    }
-    compress(kernel, states.data(), data.data(), lanes.size(), 1);
-    for (auto& lane : lanes) {
-        for (std::size_t i = 0; i < lane.state.size(); ++i) {
-            base::store_be32(lane.node.data() + 4 * i, lane.state[i]);
-        }
-    }
+    if (lanes[0].back_blocks != 0) compress(states.data(), data.data(), lanes[0].back_blocks);
+    kernel.finish[lanes.size() - 1](states.data(), out.data());
 }
 
 // Folds every lane's branches onto its node. Lanes of different jobs may have different numbers of
 // branches; those that are done drop out.
 void fold_branches(const chain::Sha256Kernel& kernel, std::span<Lane> lanes) {
+    static_assert(sizeof(Lane::node) == kBlock, "both halves are one message");
     for (std::size_t level = 0;; ++level) {
         std::array<const std::uint8_t*, kLanes> data;
-        std::array<std::array<std::uint8_t, 32>, kLanes> hashes;
-        std::array<std::array<std::uint8_t, 32>*, kLanes> out;
-        std::array<Lane*, kLanes> going;
+        std::array<chain::Sha256Digest*, kLanes> out;
         std::size_t count = 0;
         for (auto& lane : lanes) {
             const auto& branches = lane.request->job->branches;
             if (level >= branches.size()) continue;
-            std::memcpy(lane.node.data() + 32, branches[level].bytes.data(), 32);
-            data[count] = lane.node.data();
-            out[count] = &hashes[count];
-            going[count++] = &lane;
+            lane.node[1] = branches[level].bytes;
+            data[count] = lane.node[0].data();
+            out[count++] = &lane.node[0];
         }
         if (count == 0) return;
         chain::sha256d_64(kernel, data.data(), count, out.data());
-        for (std::size_t i = 0; i < count; ++i) {
-            std::memcpy(going[i]->node.data(), hashes[i].data(), 32);
-        }
     }
 }
 
 void hash_headers(const chain::Sha256Kernel& kernel, std::span<Lane> lanes) {
     std::array<const std::uint8_t*, kLanes> data;
-    std::array<std::array<std::uint8_t, 32>*, kLanes> out;
+    std::array<chain::Sha256Digest*, kLanes> out;
     for (std::size_t i = 0; i < lanes.size(); ++i) {
         auto& lane = lanes[i];
         const auto& job = *lane.request->job;
@@ -144,7 +109,7 @@ void hash_headers(const chain::Sha256Kernel& kernel, std::span<Lane> lanes) {
         auto* at = lane.header.data();
         base::store_le(at, choice.version);
         std::memcpy(at + 4, job.source->previous.bytes.data(), 32);
-        std::memcpy(at + 36, lane.node.data(), 32);
+        std::memcpy(at + 36, lane.node[0].data(), 32);
         base::store_le(at + 68, choice.ntime);
         base::store_le(at + 72, job.bits);
         base::store_le(at + 76, choice.nonce);
