@@ -88,7 +88,7 @@ class ClientProtocol {
     Actions on_line(std::string_view line);
     // The connection ended. Unanswered shares are kept, to be sent again when the session resumes.
     void on_disconnected();
-    // Hands in a share. Sends it when ready, keeps it otherwise; replies kLost when there are
+    // Hands in a share. Sends it when ready, keeps it otherwise; it is lost when there are
     // kMaxPending already or it was made with another extranonce1.
     Actions submit(Share share);
     // Gives up: every unanswered share is reported as lost.

@@ -45,7 +45,9 @@ class StratumClient {
     // Waits up to drain_ms for answers to submitted shares, reports the rest as lost, closes and
     // joins. Idempotent. Not from an event.
     void stop(std::uint32_t drain_ms = 0);
-    void submit(Share share);
+    // False, and the share untouched, when kMaxQueued wait already.
+    bool submit(Share&& share);
+    static constexpr std::size_t kMaxQueued = 4096;
     // Cuts the TCP connection as a network failure would (tests of resuming).
     void drop_connection();
 
