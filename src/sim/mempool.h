@@ -1,0 +1,65 @@
+// Transactions that wait for a block: checked against the coins and against each other, no
+// replacement, bounded in number. Not thread-safe: owned by SimChain.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "sim/coins.h"
+#include "sim/verdict.h"
+
+namespace adit::sim {
+
+struct MempoolEntry {
+    chain::Transaction transaction;
+    chain::Hash256 txid;
+    chain::Hash256 wtxid;
+    std::int64_t fee_sat = 0;
+    std::size_t weight = 0;
+    std::int64_t sigop_cost = 0;
+    std::int64_t time_s = 0;
+    std::uint64_t sequence = 0;  // order of arrival: parents come before their children
+    // virtual bytes, rounded up (BIP141)
+    std::size_t vsize() const { return (weight + 3) / 4; }
+};
+using MempoolEntryRef = std::shared_ptr<const MempoolEntry>;
+
+class Mempool final {
+ public:
+    bool contains(const chain::Hash256& txid) const { return entries_.contains(txid); }
+    MempoolEntryRef find(const chain::Hash256& txid) const;
+    std::size_t size() const { return entries_.size(); }
+    // Sum of virtual sizes.
+    std::size_t bytes() const { return bytes_; }
+    std::int64_t fees_sat() const { return fees_sat_; }
+    // Raised by every change.
+    std::uint64_t sequence() const { return sequence_; }
+
+    // True when some waiting transaction spends this output.
+    bool spends(const chain::OutPoint& outpoint) const { return spenders_.contains(outpoint); }
+    // The transaction has been checked against `coins()` of this mempool.
+    void add(MempoolEntry entry);
+    // Removes what a block includes, and whatever conflicts with it or hangs on such.
+    void remove_for_block(std::span<const chain::Transaction> transactions);
+    // All entries in order of arrival.
+    std::vector<MempoolEntryRef> entries() const;
+    // Best fee rate first, parents before children, within the limits.
+    std::vector<MempoolEntryRef> select(std::size_t max_weight, std::int64_t max_sigop_cost) const;
+    void clear();
+
+    // Adds the outputs and takes away the inputs of all entries.
+    void overlay(CoinOverlay& coins, std::int32_t height) const;
+
+ private:
+    void remove_with_descendants(const chain::Hash256& txid);
+    void remove_one(const chain::Hash256& txid);
+
+    std::unordered_map<chain::Hash256, MempoolEntryRef, chain::Hash256Hasher> entries_;
+    std::unordered_map<chain::OutPoint, chain::Hash256, OutPointHasher> spenders_;
+    std::size_t bytes_ = 0;
+    std::int64_t fees_sat_ = 0;
+    std::uint64_t sequence_ = 0;
+};
+
+}  // namespace adit::sim

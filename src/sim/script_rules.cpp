@@ -1,0 +1,303 @@
+#include "sim/script_rules.h"
+
+#include <secp256k1.h>
+
+namespace adit::sim {
+namespace {
+
+constexpr std::uint8_t kOp0 = 0x00;
+constexpr std::uint8_t kPushData1 = 0x4c;
+constexpr std::uint8_t kPushData2 = 0x4d;
+constexpr std::uint8_t kPushData4 = 0x4e;
+constexpr std::uint8_t kOpTrue = 0x51;
+constexpr std::uint8_t kOpReturn = 0x6a;
+constexpr std::uint8_t kOpDup = 0x76;
+constexpr std::uint8_t kOpEqual = 0x87;
+constexpr std::uint8_t kOpEqualVerify = 0x88;
+constexpr std::uint8_t kOpHash160 = 0xa9;
+constexpr std::uint8_t kOpCheckSig = 0xac;
+constexpr std::uint8_t kOpCheckSigVerify = 0xad;
+constexpr std::uint8_t kOpCheckMultiSig = 0xae;
+constexpr std::uint8_t kOpCheckMultiSigVerify = 0xaf;
+constexpr std::int64_t kMultiSigOps = 20;
+
+constexpr std::uint32_t kSighashNone = 2;
+constexpr std::uint32_t kSighashSingle = 3;
+constexpr std::uint32_t kSighashAnyoneCanPay = 0x80;
+
+struct ScriptOp {
+    std::uint8_t code = 0;
+    base::ByteSpan data;
+};
+
+// The next operation; nullopt at the end or when a push runs past it.
+std::optional<ScriptOp> next_op(base::ByteReader& script) {
+    if (script.left() == 0) return std::nullopt;
+    ScriptOp op{.code = script.le<std::uint8_t>(), .data = {}};
+    if (op.code > kPushData4) return op;
+    std::size_t size = op.code;
+    if (op.code == kPushData1) size = script.le<std::uint8_t>();
+    if (op.code == kPushData2) size = script.le<std::uint16_t>();
+    if (op.code == kPushData4) size = script.le<std::uint32_t>();
+    op.data = script.take(size);
+    if (!script.ok()) return std::nullopt;
+    return op;
+}
+
+// The data pushed by a script of exactly n pushes; empty for any other script.
+std::vector<base::ByteSpan> pushes_of(base::ByteSpan script, std::size_t n) {
+    base::ByteReader reader(script);
+    std::vector<base::ByteSpan> pushes;
+    while (const auto op = next_op(reader)) {
+        if (op->code > kPushData4) return {};
+        pushes.push_back(op->data);
+    }
+    if (!reader.finished() || pushes.size() != n) return {};
+    return pushes;
+}
+
+base::ByteSpan p2pkh_hash(base::ByteSpan script) {
+    const bool matches = script.size() == 25 && script[0] == kOpDup && script[1] == kOpHash160 &&
+                         script[2] == 20 && script[23] == kOpEqualVerify &&
+                         script[24] == kOpCheckSig;
+    return matches ? script.subspan(3, 20) : base::ByteSpan{};
+}
+
+base::ByteSpan p2sh_hash(base::ByteSpan script) {
+    const bool matches = script.size() == 23 && script[0] == kOpHash160 && script[1] == 20 &&
+                         script[22] == kOpEqual;
+    return matches ? script.subspan(2, 20) : base::ByteSpan{};
+}
+
+base::ByteSpan p2pk_key(base::ByteSpan script) {
+    if (script.size() < 2 || script.back() != kOpCheckSig) return {};
+    const auto size = script.size() - 2;
+    return script[0] == size && (size == 33 || size == 65) ? script.subspan(1, size)
+                                                          : base::ByteSpan{};
+}
+
+bool is_witness_program(base::ByteSpan script) {
+    return script.size() >= 4 && script.size() <= 42 &&
+           (script[0] == kOp0 || (script[0] >= kOpTrue && script[0] <= kOpTrue + 15)) &&
+           script[1] == script.size() - 2;
+}
+
+// A DER signature (without its hash type) over this hash. High S is legal in consensus.
+bool verify_signature(base::ByteSpan key, base::ByteSpan der, const chain::Hash256& hash) {
+    const auto* context = secp256k1_context_static;
+    secp256k1_pubkey parsed_key;
+    secp256k1_ecdsa_signature signature;
+    if (secp256k1_ec_pubkey_parse(context, &parsed_key, key.data(), key.size()) == 0) return false;
+    if (secp256k1_ecdsa_signature_parse_der(context, &signature, der.data(), der.size()) == 0) {
+        return false;
+    }
+    secp256k1_ecdsa_signature_normalize(context, &signature, &signature);
+    return secp256k1_ecdsa_verify(context, &signature, hash.bytes.data(), &parsed_key) == 1;
+}
+
+struct Spend {
+    const chain::Transaction& transaction;
+    std::size_t index;
+    const chain::TxOutput& spent;
+
+    const chain::TxInput& input() const { return transaction.inputs[index]; }
+};
+
+bool verify_legacy(const Spend& spend, base::ByteSpan key, base::ByteSpan signature) {
+    if (signature.empty()) return false;
+    const auto hash = legacy_signature_hash(spend.transaction, spend.index, spend.spent.script,
+                                            signature.back());
+    return verify_signature(key, signature.first(signature.size() - 1), hash);
+}
+
+bool verify_p2wpkh(const Spend& spend, base::ByteSpan key_hash) {
+    const auto& witness = spend.input().witness;
+    if (witness.size() != 2 || witness[0].empty()) return false;
+    const base::ByteSpan signature = witness[0];
+    const auto hashed = chain::hash160(witness[1]);
+    if (!std::ranges::equal(hashed, key_hash)) return false;
+    const auto hash = witness_signature_hash(spend.transaction, spend.index, p2pkh_script(hashed),
+                                             spend.spent.value_sat, signature.back());
+    return verify_signature(witness[1], signature.first(signature.size() - 1), hash);
+}
+
+bool verify_p2sh(const Spend& spend, base::ByteSpan script_hash, bool segwit) {
+    const auto pushes = pushes_of(spend.input().script, 1);
+    if (pushes.empty() || !std::ranges::equal(chain::hash160(pushes[0]), script_hash)) return false;
+    const auto key_hash = p2wpkh_hash(pushes[0]);
+    if (key_hash.empty()) return false;
+    return segwit ? verify_p2wpkh(spend, key_hash) : spend.input().witness.empty();
+}
+
+void append_outpoint(base::Bytes& out, const chain::OutPoint& outpoint) {
+    base::append(out, outpoint.txid.bytes);
+    base::append_le(out, outpoint.index);
+}
+
+void append_output(base::Bytes& out, const chain::TxOutput& output) {
+    base::append_le(out, output.value_sat);
+    chain::append_compact_size(out, output.script.size());
+    base::append(out, output.script);
+}
+
+}  // namespace
+
+bool is_unspendable(base::ByteSpan script) {
+    return script.size() > kMaxScriptSize || (!script.empty() && script[0] == kOpReturn);
+}
+
+bool verify_spend(const chain::Transaction& transaction, std::size_t index,
+                  const chain::TxOutput& spent, bool segwit) {
+    const Spend spend{transaction, index, spent};
+    const auto& input = spend.input();
+    if (is_witness_program(spent.script)) {
+        if (!input.script.empty()) return false;
+        if (!segwit) return input.witness.empty();
+        const auto key_hash = p2wpkh_hash(spent.script);
+        return !key_hash.empty() && verify_p2wpkh(spend, key_hash);
+    }
+    if (const auto script_hash = p2sh_hash(spent.script); !script_hash.empty()) {
+        return verify_p2sh(spend, script_hash, segwit);
+    }
+    // A witness beside a script that uses none (BIP141).
+    if (!input.witness.empty()) return false;
+    if (spent.script.size() == 1 && spent.script[0] == kOpTrue) return input.script.empty();
+    if (const auto key_hash = p2pkh_hash(spent.script); !key_hash.empty()) {
+        const auto pushes = pushes_of(input.script, 2);
+        return !pushes.empty() && std::ranges::equal(chain::hash160(pushes[1]), key_hash) &&
+               verify_legacy(spend, pushes[1], pushes[0]);
+    }
+    if (const auto key = p2pk_key(spent.script); !key.empty()) {
+        const auto pushes = pushes_of(input.script, 1);
+        return !pushes.empty() && verify_legacy(spend, key, pushes[0]);
+    }
+    return false;
+}
+
+chain::Hash256 legacy_signature_hash(const chain::Transaction& transaction, std::size_t index,
+                                     base::ByteSpan script_code, std::uint32_t hash_type) {
+    const auto output_type = hash_type & 0x1f;
+    if (output_type == kSighashSingle && index >= transaction.outputs.size()) {
+        // The historic quirk: the hash is the number one.
+        chain::Hash256 one;
+        one.bytes[0] = 1;
+        return one;
+    }
+    chain::Transaction copy;
+    copy.version = transaction.version;
+    copy.lock_time = transaction.lock_time;
+    for (std::size_t i = 0; i < transaction.inputs.size(); ++i) {
+        const auto& input = transaction.inputs[i];
+        if ((hash_type & kSighashAnyoneCanPay) != 0 && i != index) continue;
+        chain::TxInput signed_input{.previous = input.previous, .sequence = input.sequence};
+        if (i == index) {
+            signed_input.script.assign(script_code.begin(), script_code.end());
+        } else if (output_type == kSighashNone || output_type == kSighashSingle) {
+            signed_input.sequence = 0;
+        }
+        copy.inputs.push_back(std::move(signed_input));
+    }
+    if (output_type == kSighashSingle) {
+        copy.outputs.assign(index, chain::TxOutput{-1, {}});
+        copy.outputs.push_back(transaction.outputs[index]);
+    } else if (output_type != kSighashNone) {
+        copy.outputs = transaction.outputs;
+    }
+    auto bytes = copy.serialize_without_witness();
+    base::append_le(bytes, hash_type);
+    return chain::sha256d(bytes);
+}
+
+chain::Hash256 witness_signature_hash(const chain::Transaction& transaction, std::size_t index,
+                                      base::ByteSpan script_code, std::int64_t value_sat,
+                                      std::uint32_t hash_type) {
+    const auto output_type = hash_type & 0x1f;
+    const bool anyone = (hash_type & kSighashAnyoneCanPay) != 0;
+    const bool all_outputs = output_type != kSighashNone && output_type != kSighashSingle;
+    chain::Hash256 outpoints, sequences, outputs;
+    base::Bytes part;
+    if (!anyone) {
+        for (const auto& input : transaction.inputs) append_outpoint(part, input.previous);
+        outpoints = chain::sha256d(part);
+        part.clear();
+        for (const auto& input : transaction.inputs) base::append_le(part, input.sequence);
+        if (all_outputs) sequences = chain::sha256d(part);
+        part.clear();
+    }
+    if (all_outputs) {
+        for (const auto& output : transaction.outputs) append_output(part, output);
+        outputs = chain::sha256d(part);
+    } else if (output_type == kSighashSingle && index < transaction.outputs.size()) {
+        append_output(part, transaction.outputs[index]);
+        outputs = chain::sha256d(part);
+    }
+    // The preimage of BIP143, in its order.
+    const auto& input = transaction.inputs[index];
+    base::Bytes preimage;
+    base::append_le(preimage, transaction.version);
+    base::append(preimage, outpoints.bytes);
+    base::append(preimage, sequences.bytes);
+    append_outpoint(preimage, input.previous);
+    chain::append_compact_size(preimage, script_code.size());
+    base::append(preimage, script_code);
+    base::append_le(preimage, value_sat);
+    base::append_le(preimage, input.sequence);
+    base::append(preimage, outputs.bytes);
+    base::append_le(preimage, transaction.lock_time);
+    base::append_le(preimage, hash_type);
+    return chain::sha256d(preimage);
+}
+
+base::Bytes p2pkh_script(const chain::Hash160& key_hash) {
+    base::Bytes script{kOpDup, kOpHash160, 20};
+    base::append(script, key_hash);
+    script.push_back(kOpEqualVerify);
+    script.push_back(kOpCheckSig);
+    return script;
+}
+
+base::Bytes p2wpkh_script(const chain::Hash160& key_hash) {
+    base::Bytes script{kOp0, 20};
+    base::append(script, key_hash);
+    return script;
+}
+
+base::ByteSpan p2wpkh_hash(base::ByteSpan script) {
+    const bool matches = script.size() == 22 && script[0] == kOp0 && script[1] == 20;
+    return matches ? script.subspan(2) : base::ByteSpan{};
+}
+
+std::int64_t legacy_sigops(base::ByteSpan script) {
+    base::ByteReader reader(script);
+    std::int64_t count = 0;
+    while (const auto op = next_op(reader)) {
+        if (op->code == kOpCheckSig || op->code == kOpCheckSigVerify) ++count;
+        if (op->code == kOpCheckMultiSig || op->code == kOpCheckMultiSigVerify) {
+            count += kMultiSigOps;
+        }
+    }
+    return count;
+}
+
+std::int64_t legacy_sigops(const chain::Transaction& transaction) {
+    std::int64_t count = 0;
+    for (const auto& input : transaction.inputs) count += legacy_sigops(input.script);
+    for (const auto& output : transaction.outputs) count += legacy_sigops(output.script);
+    return count;
+}
+
+std::int64_t sigop_cost(const chain::Transaction& transaction,
+                        std::span<const chain::TxOutput* const> spent, bool segwit) {
+    auto cost = legacy_sigops(transaction) * kWitnessScale;
+    if (!segwit) return cost;
+    for (std::size_t i = 0; i < spent.size(); ++i) {
+        const auto& script = spent[i]->script;
+        if (!p2wpkh_hash(script).empty()) ++cost;
+        if (p2sh_hash(script).empty()) continue;
+        const auto pushes = pushes_of(transaction.inputs[i].script, 1);
+        if (!pushes.empty() && !p2wpkh_hash(pushes[0]).empty()) ++cost;
+    }
+    return cost;
+}
+
+}  // namespace adit::sim
