@@ -1,9 +1,9 @@
 // Blocks out of templates, mined by real hashing: for generatetoaddress, traffic and tests. Pure.
 #pragma once
 
-#include <optional>
-
 #include "sim/sim_chain.h"
+
+#include <optional>
 
 namespace adit::sim {
 

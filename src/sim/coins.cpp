@@ -1,9 +1,9 @@
 #include "sim/coins.h"
 
-#include <utility>
-
 #include "base/check.h"
 #include "sim/script_rules.h"
+
+#include <utility>
 
 namespace adit::sim {
 

@@ -2,11 +2,11 @@
 // block. Not thread-safe: owned by SimChain.
 #pragma once
 
+#include "chain/transaction.h"
+
 #include <optional>
 #include <unordered_map>
 #include <vector>
-
-#include "chain/transaction.h"
 
 namespace adit::sim {
 

@@ -2,12 +2,12 @@
 // replacement, bounded in number. Not thread-safe: owned by SimChain.
 #pragma once
 
+#include "sim/coins.h"
+#include "sim/verdict.h"
+
 #include <memory>
 #include <unordered_map>
 #include <vector>
-
-#include "sim/coins.h"
-#include "sim/verdict.h"
 
 namespace adit::sim {
 

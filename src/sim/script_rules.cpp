@@ -64,8 +64,8 @@ base::ByteSpan p2pkh_hash(base::ByteSpan script) {
 }
 
 base::ByteSpan p2sh_hash(base::ByteSpan script) {
-    const bool matches = script.size() == 23 && script[0] == kOpHash160 && script[1] == 20 &&
-                         script[22] == kOpEqual;
+    const bool matches =
+        script.size() == 23 && script[0] == kOpHash160 && script[1] == 20 && script[22] == kOpEqual;
     return matches ? script.subspan(2, 20) : base::ByteSpan{};
 }
 
@@ -73,7 +73,7 @@ base::ByteSpan p2pk_key(base::ByteSpan script) {
     if (script.size() < 2 || script.back() != kOpCheckSig) return {};
     const auto size = script.size() - 2;
     return script[0] == size && (size == 33 || size == 65) ? script.subspan(1, size)
-                                                          : base::ByteSpan{};
+                                                           : base::ByteSpan{};
 }
 
 bool is_witness_program(base::ByteSpan script) {
@@ -105,8 +105,8 @@ struct Spend {
 
 bool verify_legacy(const Spend& spend, base::ByteSpan key, base::ByteSpan signature) {
     if (signature.empty()) return false;
-    const auto hash = legacy_signature_hash(spend.transaction, spend.index, spend.spent.script,
-                                            signature.back());
+    const auto hash =
+        legacy_signature_hash(spend.transaction, spend.index, spend.spent.script, signature.back());
     return verify_signature(key, signature.first(signature.size() - 1), hash);
 }
 
@@ -189,7 +189,9 @@ chain::Hash256 legacy_signature_hash(const chain::Transaction& transaction, std:
     for (std::size_t i = 0; i < transaction.inputs.size(); ++i) {
         const auto& input = transaction.inputs[i];
         if ((hash_type & kSighashAnyoneCanPay) != 0 && i != index) continue;
-        chain::TxInput signed_input{.previous = input.previous, .sequence = input.sequence};
+        chain::TxInput signed_input;
+        signed_input.previous = input.previous;
+        signed_input.sequence = input.sequence;
         if (i == index) {
             signed_input.script.assign(script_code.begin(), script_code.end());
         } else if (output_type == kSighashNone || output_type == kSighashSingle) {
@@ -217,15 +219,18 @@ chain::Hash256 witness_signature_hash(const chain::Transaction& transaction, std
     chain::Hash256 outpoints, sequences, outputs;
     base::Bytes part;
     if (!anyone) {
-        for (const auto& input : transaction.inputs) append_outpoint(part, input.previous);
+        for (const auto& input : transaction.inputs)
+            append_outpoint(part, input.previous);
         outpoints = chain::sha256d(part);
         part.clear();
-        for (const auto& input : transaction.inputs) base::append_le(part, input.sequence);
+        for (const auto& input : transaction.inputs)
+            base::append_le(part, input.sequence);
         if (all_outputs) sequences = chain::sha256d(part);
         part.clear();
     }
     if (all_outputs) {
-        for (const auto& output : transaction.outputs) append_output(part, output);
+        for (const auto& output : transaction.outputs)
+            append_output(part, output);
         outputs = chain::sha256d(part);
     } else if (output_type == kSighashSingle && index < transaction.outputs.size()) {
         append_output(part, transaction.outputs[index]);
@@ -281,8 +286,10 @@ std::int64_t legacy_sigops(base::ByteSpan script) {
 
 std::int64_t legacy_sigops(const chain::Transaction& transaction) {
     std::int64_t count = 0;
-    for (const auto& input : transaction.inputs) count += legacy_sigops(input.script);
-    for (const auto& output : transaction.outputs) count += legacy_sigops(output.script);
+    for (const auto& input : transaction.inputs)
+        count += legacy_sigops(input.script);
+    for (const auto& output : transaction.outputs)
+        count += legacy_sigops(output.script);
     return count;
 }
 

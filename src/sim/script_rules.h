@@ -3,9 +3,9 @@
 // Any other form of output cannot be spent here, which is stricter than Bitcoin. Pure.
 #pragma once
 
-#include <span>
-
 #include "chain/transaction.h"
+
+#include <span>
 
 namespace adit::sim {
 

@@ -1,9 +1,9 @@
 #include "sim/signer.h"
 
-#include <secp256k1.h>
-
 #include "base/check.h"
 #include "sim/script_rules.h"
+
+#include <secp256k1.h>
 
 namespace adit::sim {
 namespace {
@@ -15,7 +15,9 @@ struct ContextFree {
 };
 using Context = std::unique_ptr<secp256k1_context, ContextFree>;
 
-Context make_context() { return Context(secp256k1_context_create(SECP256K1_CONTEXT_NONE)); }
+Context make_context() {
+    return Context(secp256k1_context_create(SECP256K1_CONTEXT_NONE));
+}
 
 base::Bytes sign_der(const std::array<std::uint8_t, 32>& secret, const chain::Hash256& hash) {
     const auto context = make_context();
@@ -54,9 +56,15 @@ SimKey SimKey::from_seed(std::string_view words) {
     return key;
 }
 
-chain::Hash160 SimKey::key_hash() const { return chain::hash160(public_key_); }
-base::Bytes SimKey::p2wpkh_script() const { return sim::p2wpkh_script(key_hash()); }
-base::Bytes SimKey::p2pkh_script() const { return sim::p2pkh_script(key_hash()); }
+chain::Hash160 SimKey::key_hash() const {
+    return chain::hash160(public_key_);
+}
+base::Bytes SimKey::p2wpkh_script() const {
+    return sim::p2wpkh_script(key_hash());
+}
+base::Bytes SimKey::p2pkh_script() const {
+    return sim::p2pkh_script(key_hash());
+}
 
 void SimKey::sign(chain::Transaction& transaction, std::size_t input,
                   const chain::TxOutput& spent) const {
@@ -64,9 +72,8 @@ void SimKey::sign(chain::Transaction& transaction, std::size_t input,
     const bool witness = spent.script == p2wpkh_script();
     ADIT_CHECK(witness || spent.script == p2pkh, "an output of this key");
     const auto hash =
-        witness
-            ? witness_signature_hash(transaction, input, p2pkh, spent.value_sat, kSighashAll)
-            : legacy_signature_hash(transaction, input, p2pkh, kSighashAll);
+        witness ? witness_signature_hash(transaction, input, p2pkh, spent.value_sat, kSighashAll)
+                : legacy_signature_hash(transaction, input, p2pkh, kSighashAll);
     auto signature = sign_der(secret_, hash);
     signature.push_back(kSighashAll);
     auto& place = transaction.inputs[input];

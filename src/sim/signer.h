@@ -2,10 +2,10 @@
 // For the demo's traffic and for tests; never for money. Value type, safe from any thread.
 #pragma once
 
+#include "chain/transaction.h"
+
 #include <array>
 #include <string_view>
-
-#include "chain/transaction.h"
 
 namespace adit::sim {
 
@@ -21,7 +21,8 @@ class SimKey {
 
     // Fills script or witness of this input, which spends `spent`: an output of one of the two
     // scripts above. SIGHASH_ALL.
-    void sign(chain::Transaction& transaction, std::size_t input, const chain::TxOutput& spent) const;
+    void sign(chain::Transaction& transaction, std::size_t input,
+              const chain::TxOutput& spent) const;
 
  private:
     std::array<std::uint8_t, 32> secret_{};

@@ -6,12 +6,6 @@
 // which must outlive it.
 #pragma once
 
-#include <map>
-#include <memory>
-#include <string>
-#include <unordered_map>
-#include <vector>
-
 #include "base/clock.h"
 #include "base/u256.h"
 #include "chain/block.h"
@@ -19,6 +13,12 @@
 #include "sim/mempool.h"
 #include "sim/sim_params.h"
 #include "sim/verdict.h"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
 
 namespace adit::sim {
 
@@ -28,10 +28,10 @@ struct BlockEntry {
     chain::Hash256 hash;
     const BlockEntry* parent = nullptr;
     std::int32_t height = 0;
-    base::U256 chainwork;             // with this block
-    std::uint64_t sequence = 0;       // order of arrival; the first seen wins between equals
-    bool failed = false;              // refused by a rule or by an order, or on top of such
-    bool connected_once = false;      // its transactions were found good
+    base::U256 chainwork;         // with this block
+    std::uint64_t sequence = 0;   // order of arrival; the first seen wins between equals
+    bool failed = false;          // refused by a rule or by an order, or on top of such
+    bool connected_once = false;  // its transactions were found good
     std::size_t transaction_count = 0;
     std::shared_ptr<const chain::Block> block;  // null: header only, or pruned
     BlockUndo undo;                             // of a block on the main chain
@@ -66,7 +66,8 @@ class SimChain {
     Verdict submit(base::ByteSpan raw);
     // The same without the filling-in, as a block from a peer is taken.
     Verdict process(const chain::Block& block);
-    // getblocktemplate's proposal mode: everything but proof of work, on the tip only; stores nothing.
+    // getblocktemplate's proposal mode: everything but proof of work, on the tip only; stores
+    // nothing.
     Verdict propose(const chain::Block& block) const;
 
     // To the mempool.

@@ -4,13 +4,13 @@
 // thread; the accessors are safe from any thread after start().
 #pragma once
 
+#include "base/log.h"
+#include "sim/sim_chain.h"
+
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
-
-#include "base/log.h"
-#include "sim/sim_chain.h"
 
 namespace adit::sim {
 
@@ -43,7 +43,8 @@ enum class SimFault {
 
 class SimNode {
  public:
-    // Throws std::runtime_error when the port, the cookie file or the ZeroMQ endpoint cannot be used.
+    // Throws std::runtime_error when the port, the cookie file or the ZeroMQ endpoint cannot be
+    // used.
     SimNode(SimNodeSettings settings, SimParams params, const base::Clock& clock,
             base::Logger& log);
     ~SimNode();

@@ -1,8 +1,8 @@
 #include "sim/tx_rules.h"
 
-#include <set>
-
 #include "sim/script_rules.h"
+
+#include <set>
 
 namespace adit::sim {
 namespace {
@@ -16,7 +16,9 @@ constexpr unsigned kSequenceGranularity = 9;  // 512 s
 constexpr std::size_t kMinCoinbaseScript = 2;
 constexpr std::size_t kMaxCoinbaseScript = 100;
 
-bool in_money_range(std::int64_t value) { return value >= 0 && value <= kMaxMoney; }
+bool in_money_range(std::int64_t value) {
+    return value >= 0 && value <= kMaxMoney;
+}
 
 Verdict check_outputs(const chain::Transaction& transaction) {
     std::int64_t total = 0;
@@ -67,9 +69,8 @@ Verdict check_transaction(const chain::Transaction& transaction) {
 
 bool is_final(const chain::Transaction& transaction, std::int32_t height, std::uint32_t time) {
     if (transaction.lock_time == 0) return true;
-    const auto reference = transaction.lock_time < kLockTimeThreshold
-                               ? static_cast<std::uint32_t>(height)
-                               : time;
+    const auto reference =
+        transaction.lock_time < kLockTimeThreshold ? static_cast<std::uint32_t>(height) : time;
     if (transaction.lock_time < reference) return true;
     return std::ranges::all_of(transaction.inputs, [](const chain::TxInput& input) {
         return input.sequence == kSequenceFinal;
@@ -115,7 +116,8 @@ std::expected<std::int64_t, Verdict> check_inputs(const chain::Transaction& tran
         }
     }
     std::int64_t out = 0;
-    for (const auto& output : transaction.outputs) out += output.value_sat;
+    for (const auto& output : transaction.outputs)
+        out += output.value_sat;
     if (in < out) return std::unexpected(Verdict::bad_txns_in_belowout);
     return in - out;
 }

@@ -1,11 +1,11 @@
 // Consensus rules of single transactions (Bitcoin Core's consensus/tx_check and tx_verify). Pure.
 #pragma once
 
-#include <expected>
-#include <functional>
-
 #include "sim/coins.h"
 #include "sim/verdict.h"
+
+#include <expected>
+#include <functional>
 
 namespace adit::sim {
 

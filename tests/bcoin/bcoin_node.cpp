@@ -1,7 +1,13 @@
 #include "tests/bcoin/bcoin_node.h"
 
+#include "base/clock.h"
+#include "base/random.h"
+
+#include <nlohmann/json.hpp>
+
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <filesystem>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -10,13 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <filesystem>
-
-#include <nlohmann/json.hpp>
-
-#include "base/clock.h"
-#include "base/random.h"
-
 namespace adit::tests {
 namespace {
 
@@ -24,7 +23,9 @@ constexpr std::int64_t kStartDeadlineMs = 120'000;
 constexpr std::int64_t kStopDeadlineMs = 5'000;
 constexpr int kPollMs = 20;
 
-std::filesystem::path bcoin_folder() { return std::filesystem::path(ADIT_SOURCE_DIR) / "tests/bcoin"; }
+std::filesystem::path bcoin_folder() {
+    return std::filesystem::path(ADIT_SOURCE_DIR) / "tests/bcoin";
+}
 
 // A port that nobody listens on at this moment.
 std::uint16_t free_port() {
@@ -41,7 +42,9 @@ std::uint16_t free_port() {
     return ntohs(address.sin_port);
 }
 
-void pause_briefly() { ::poll(nullptr, 0, kPollMs); }
+void pause_briefly() {
+    ::poll(nullptr, 0, kPollMs);
+}
 
 }  // namespace
 
@@ -59,7 +62,9 @@ BcoinNode::BcoinNode() {
     await_ready();
 }
 
-BcoinNode::~BcoinNode() { kill(); }
+BcoinNode::~BcoinNode() {
+    kill();
+}
 
 void BcoinNode::launch() {
     const auto script = (bcoin_folder() / "start.js").string();
@@ -116,7 +121,9 @@ void BcoinNode::await_ready() {
     if (height() != 0) throw std::runtime_error("bcoin did not start with an empty chain");
 }
 
-std::string BcoinNode::url() const { return fmt::format("http://127.0.0.1:{}", rpc_.port); }
+std::string BcoinNode::url() const {
+    return fmt::format("http://127.0.0.1:{}", rpc_.port);
+}
 
 nlohmann::json BcoinNode::call(std::string_view method, const nlohmann::json& params) const {
     return rpc_call(rpc_, method, params);
@@ -125,8 +132,12 @@ nlohmann::json BcoinNode::call(std::string_view method) const {
     return rpc_call(rpc_, method, nlohmann::json::array());
 }
 
-std::int32_t BcoinNode::height() const { return call("getblockcount").get<std::int32_t>(); }
-std::string BcoinNode::best_hash() const { return call("getbestblockhash").get<std::string>(); }
+std::int32_t BcoinNode::height() const {
+    return call("getblockcount").get<std::int32_t>();
+}
+std::string BcoinNode::best_hash() const {
+    return call("getbestblockhash").get<std::string>();
+}
 
 void BcoinNode::generate(int blocks, std::string_view address) const {
     // In portions, so that no single call outlasts its deadline on a slow machine.
@@ -183,7 +194,8 @@ void BcoinNode::stop() {
     ::kill(pid_, SIGTERM);
     const base::SystemClock clock;
     const auto deadline = clock.steady_ms() + kStopDeadlineMs;
-    while (!ended() && clock.steady_ms() < deadline) pause_briefly();
+    while (!ended() && clock.steady_ms() < deadline)
+        pause_briefly();
     kill();
 }
 
@@ -197,8 +209,12 @@ void BcoinNode::kill() {
     output_ = -1;
 }
 
-void BcoinNode::suspend() const { ::kill(pid_, SIGSTOP); }
-void BcoinNode::resume() const { ::kill(pid_, SIGCONT); }
+void BcoinNode::suspend() const {
+    ::kill(pid_, SIGSTOP);
+}
+void BcoinNode::resume() const {
+    ::kill(pid_, SIGCONT);
+}
 
 void BcoinNode::restart() {
     kill();

@@ -6,17 +6,16 @@
 // from 1251 and 1351, CSV and segwit by BIP9 from 432 (its own miner signals for them).
 #pragma once
 
-#include <sys/types.h>
+#include "chain/transaction.h"
+#include "sim/signer.h"
+#include "tests/bcoin/rpc_call.h"
+
+#include <nlohmann/json_fwd.hpp>
 
 #include <cstdint>
 #include <string>
 #include <string_view>
-
-#include <nlohmann/json_fwd.hpp>
-
-#include "chain/transaction.h"
-#include "sim/signer.h"
-#include "tests/bcoin/rpc_call.h"
+#include <sys/types.h>
 
 namespace adit::tests {
 
@@ -59,8 +58,8 @@ class BcoinNode {
     // Waits until the tip is at least this high; false after deadline_ms.
     bool wait_for_height(std::int32_t height, std::int64_t deadline_ms = 60'000) const;
 
-    // Stops the process (SIGTERM, then SIGKILL after five seconds); kill() at once, as a crash does;
-    // suspend() and resume() by SIGSTOP and SIGCONT, as a node that hangs.
+    // Stops the process (SIGTERM, then SIGKILL after five seconds); kill() at once, as a crash
+    // does; suspend() and resume() by SIGSTOP and SIGCONT, as a node that hangs.
     void stop();
     void kill();
     void suspend() const;

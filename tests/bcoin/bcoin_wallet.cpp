@@ -1,8 +1,8 @@
-#include <nlohmann/json.hpp>
-
 #include "base/clock.h"
 #include "chain/address.h"
 #include "tests/bcoin/bcoin_node.h"
+
+#include <nlohmann/json.hpp>
 
 namespace adit::tests {
 namespace {
@@ -20,7 +20,7 @@ std::string p2pkh_address(const chain::Hash160& key_hash) {
 chain::Transaction spend(const chain::OutPoint& from, const chain::TxOutput& spent,
                          const sim::SimKey& key, std::int64_t fee_sat) {
     chain::Transaction transaction;
-    transaction.inputs.push_back({.previous = from});
+    transaction.inputs.emplace_back().previous = from;
     transaction.outputs.push_back({spent.value_sat - fee_sat, key.p2wpkh_script()});
     key.sign(transaction, 0, spent);
     return transaction;
@@ -65,8 +65,7 @@ chain::Transaction BcoinWallet::send_to_p2wpkh(std::int64_t fee_sat) {
     const auto count = chain::read_compact_size(reader);
     const auto coinbase = chain::read_transaction(reader);
     if (!count || !coinbase) throw std::runtime_error("bcoin's block cannot be read");
-    const auto transaction =
-        spend({coinbase->txid(), 0}, coinbase->outputs[0], key_, fee_sat);
+    const auto transaction = spend({coinbase->txid(), 0}, coinbase->outputs[0], key_, fee_sat);
     send(transaction);
     return transaction;
 }
@@ -80,7 +79,8 @@ chain::Transaction BcoinWallet::send_p2wpkh_spend(const chain::Transaction& from
 
 void BcoinWallet::send(const chain::Transaction& transaction) const {
     const auto txid = transaction.txid().rpc_hex();
-    node_.call("sendrawtransaction", nlohmann::json::array({base::to_hex(transaction.serialize())}));
+    node_.call("sendrawtransaction",
+               nlohmann::json::array({base::to_hex(transaction.serialize())}));
     // bcoin answers before it has judged the transaction, so ask the mempool.
     const base::SystemClock clock;
     const auto deadline = clock.steady_ms() + 30'000;

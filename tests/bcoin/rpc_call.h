@@ -1,12 +1,12 @@
 // One JSON-RPC call over HTTP, for tests: synchronous, with a deadline. No state; any thread.
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
+
 #include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-
-#include <nlohmann/json_fwd.hpp>
 
 namespace adit::tests {
 
