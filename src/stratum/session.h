@@ -9,6 +9,7 @@
 #include "stratum/request.h"
 #include "stratum/session_host.h"
 #include "stratum/vardiff.h"
+#include "stratum/worker_name.h"
 
 #include <memory>
 #include <span>
@@ -76,6 +77,9 @@ class Session {
     const std::shared_ptr<SessionMemory>& memory() const { return memory_; }
     const std::string& agent() const { return agent_; }
     std::span<const Worker> workers() const { return workers_; }
+    // Whose share this was, for blocks and for people. A name that was not authorized and cannot be
+    // paid is the account as it was sent. Not for every share: it reads the address again.
+    WorkerName name_of(const SubmitTicket& ticket) const;
     // What the miner was last told; the present wish of the pool may differ until the next notify.
     const chain::Difficulty& difficulty() const { return present_; }
     // Estimated hashes per second of the accepted shares.
@@ -84,39 +88,46 @@ class Session {
     std::uint32_t in_flight() const { return in_flight_; }
 
  private:
+    // session.cpp
+    void refuse_request(std::string_view id, std::string_view why, Moment now, std::string& out);
+    void count_garbage(Moment now);
+
     // session_opening.cpp
     void subscribe(const Request& request, Moment now, std::string& out);
     void authorize(const Request& request, Moment now, std::string& out);
-    void apply_password(std::string_view password, Moment now, std::string& out);
+    void apply_password(std::string_view password);
     void configure(const Request& request, Moment now, std::string& out);
-    void configure_version_rolling(const Request& request, std::string& out);
+    std::string configure_version_rolling(std::uint32_t mask, bool bad_mask);
 
     // session_requests.cpp
     Action dispatch(const Request& request, Moment now, std::string& out);
     void suggest_difficulty(const Request& request, Moment now, std::string& out);
     void suggest_target(const Request& request, Moment now, std::string& out);
     void suggest(double difficulty, Moment now, std::string& out);
-    void get_transactions(const Request& request, std::string& out);
-    void refuse_request(std::string_view id, std::string_view why, std::string& out);
+    void get_transactions(const Request& request, Moment now, std::string& out);
 
     // session_submit.cpp
     void submit_general(const Request& request, Moment now, std::string& out);
     void submit(const SubmitFields& fields, Moment now, std::string& out);
+    std::optional<share::Refusal> policy(const job::FoundJob& found, bool sent,
+                                         std::uint16_t worker, share::PendingShare& share,
+                                         std::optional<std::uint32_t> version_bits,
+                                         Moment now) const;
     std::uint16_t worker_of(std::string_view name) const;
-    void refuse_share(std::string_view id, std::uint16_t worker, share::Refusal reason,
+    void refuse_share(std::string_view id, std::uint16_t worker, share::Refusal reason, Moment now,
                       std::string& out);
 
     // session_work.cpp
     bool ready() const { return subscribed() && authorized(); }
-    void start_work(Moment now, std::string& out);
+    void start_work(bool fresh, Moment now, std::string& out);
+    chain::Difficulty initial_difficulty() const;
+    chain::Difficulty within_bounds(double difficulty) const;
     bool notify_variant(bool clean, bool tell_difficulty, Moment now, std::string& out);
-    void write_difficulty(const chain::Difficulty& difficulty, Moment now, std::string& out);
-    DifficultyBounds bounds() const;
+    void remember_sent(job::JobId job, std::uint8_t variant);
+    void write_difficulty(chain::Difficulty difficulty, Moment now, std::string& out);
     void want(double difficulty);
     void retarget(Moment now, std::string& out);
     void update_version_mask(std::string& out);
-
-    void count_garbage(Moment now);
 
     SessionHost& host_;
     std::shared_ptr<SessionMemory> memory_;
@@ -141,8 +152,9 @@ class Session {
     std::uint32_t good_ = 0;
 
     std::uint32_t in_flight_ = 0;
-    std::uint32_t miner_mask_ = 0;    // what the miner can roll, as it said
-    std::uint32_t version_mask_ = 0;  // what it may roll; 0: not negotiated
+    std::uint32_t miner_mask_ = 0;     // what the miner can roll, as it said
+    std::uint32_t version_mask_ = 0;   // what it may roll; 0: not negotiated
+    std::uint32_t accepted_mask_ = 0;  // that, and what it might roll before the last change
     bool working_ = false;
     bool takes_extranonce_ = false;
     bool resumed_ = false;

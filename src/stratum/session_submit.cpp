@@ -1,0 +1,193 @@
+// mining.submit: from the line to a share that can be judged, and from the verdict to the reply.
+#include "base/bytes.h"
+#include "stratum/messages.h"
+#include "stratum/session.h"
+
+namespace adit::stratum {
+
+namespace {
+
+using share::Refusal;
+
+// Whether a refusal is a sign of garbage. Duplicates and stale shares are sent by real firmware,
+// and what is short on the pool's side is not the miner's fault.
+bool is_garbage(Refusal reason) {
+    switch (reason) {
+        case Refusal::malformed:
+        case Refusal::bad_version_bits:
+        case Refusal::time_too_old:
+        case Refusal::time_too_new:
+        case Refusal::low_difficulty:
+        case Refusal::unauthorized:
+        case Refusal::not_subscribed:
+            return true;
+        case Refusal::storage_unavailable:
+        case Refusal::too_many_shares:
+        case Refusal::job_not_found:
+        case Refusal::stale:
+        case Refusal::duplicate:
+        case Refusal::banned:
+            return false;
+    }
+    return false;
+}
+
+// The header's fields that are well-formed by themselves; false when one is not.
+bool read_choice(const SubmitFields& fields, job::HeaderChoice& choice,
+                 std::optional<std::uint32_t>& version_bits) {
+    const auto ntime = base::parse_hex32(fields.ntime);
+    const auto nonce = base::parse_hex32(fields.nonce);
+    if (!ntime || !nonce || !base::from_hex(fields.extranonce2, choice.extranonce2)) return false;
+    choice.ntime = *ntime;
+    choice.nonce = *nonce;
+    if (fields.version_bits) {
+        version_bits = base::parse_hex32(*fields.version_bits);
+        if (!version_bits) return false;
+    }
+    return true;
+}
+
+}  // namespace
+
+void Session::submit_general(const Request& request, Moment now, std::string& out) {
+    std::array<std::string, 6> buffers;
+    std::array<std::string_view, 6> texts;
+    std::size_t count = 0;
+    bool ok = true;
+    JsonReader reader(request.params);
+    while (const auto value = reader.element()) {
+        if (count == 5 && value->is_null()) continue;  // no version bits
+        const auto text = count < 6 ? value->text(buffers[count]) : std::nullopt;
+        if (!text) {
+            ok = false;
+            break;
+        }
+        texts[count++] = *text;
+    }
+    if (!ok || count < 5) {
+        refuse_share(request.id, kNoWorker, Refusal::malformed, now, out);
+        return;
+    }
+    SubmitFields fields{request.id, texts[0], texts[1], texts[2], texts[3], texts[4], {}};
+    if (count == 6) fields.version_bits = texts[5];
+    submit(fields, now, out);
+}
+
+void Session::submit(const SubmitFields& fields, Moment now, std::string& out) {
+    const auto worker = worker_of(fields.name);
+    if (!subscribed()) {
+        return refuse_share(fields.id, worker, Refusal::not_subscribed, now, out);
+    }
+    PendingSubmit pending;
+    auto& share = pending.share;
+    std::optional<std::uint32_t> bits;
+    if (!read_choice(fields, share.choice, bits)) {
+        return refuse_share(fields.id, worker, Refusal::malformed, now, out);
+    }
+    const auto id = job::parse_job_id(fields.job);
+    const auto found = id ? host_.jobs().find(id->id, now.steady_ms) : std::nullopt;
+    if (!found) return refuse_share(fields.id, worker, Refusal::job_not_found, now, out);
+
+    share.job = *found->job;
+    share.choice.variant = id->variant;
+    share.choice.extranonce1 = memory_->extranonce1;
+    share.duplicates = &memory_->duplicates;
+    const auto sent = memory_->sent.find(id->id, id->variant);
+    share.difficulty = sent.value_or(present_);
+    if (present_ < share.difficulty) share.lowered = present_;
+    share.policy = policy(*found, sent.has_value(), worker, share, bits, now);
+
+    if (worker == kNoWorker) {
+        pending.ticket.claimed_name = fields.name;
+    } else {
+        share.account = workers_[worker].identity.account;
+        share.worker = workers_[worker].identity.worker;
+    }
+    pending.ticket.id = fields.id;
+    pending.ticket.worker = worker;
+    host_.submit(*this, std::move(pending));
+}
+
+// Completes the header's version and says why the share cannot count, if so.
+std::optional<Refusal> Session::policy(const job::FoundJob& found, bool sent, std::uint16_t worker,
+                                       share::PendingShare& share,
+                                       std::optional<std::uint32_t> version_bits,
+                                       Moment now) const {
+    const job::Job& job = **found.job;
+    auto version = std::optional(job.version);
+    if (version_bits) {
+        version = accepted_mask_ == 0
+                      ? std::nullopt
+                      : share::roll_version(job.version, accepted_mask_, *version_bits);
+    }
+    // Refused, but if it is a block, then most likely of this version.
+    share.choice.version = version.value_or((job.version & ~job::kVersionRollingMask) |
+                                            (version_bits.value_or(0) & job::kVersionRollingMask));
+    if (banned_) return Refusal::banned;
+    if (worker == kNoWorker) return Refusal::unauthorized;
+    if (found.state == job::JobState::stale) return Refusal::stale;
+    if (found.state == job::JobState::expired || !sent) return Refusal::job_not_found;
+    if (!version) return Refusal::bad_version_bits;
+    if (const auto time = share::check_time(job, share.choice.ntime, now.wall_ms / 1000)) {
+        return time;
+    }
+    if (in_flight_ >= host_.settings().shares_in_flight) return Refusal::too_many_shares;
+    return std::nullopt;
+}
+
+// The name as it was authorized, or another spelling of it.
+std::uint16_t Session::worker_of(std::string_view name) const {
+    for (std::size_t i = 0; i < workers_.size(); ++i) {
+        if (workers_[i].name == name) return static_cast<std::uint16_t>(i);
+    }
+    const auto& network = chain::params(host_.settings().network);
+    const auto submitted = parse_worker_name(name, network);
+    if (!submitted) return kNoWorker;
+    for (std::size_t i = 0; i < workers_.size(); ++i) {
+        const auto known = parse_worker_name(workers_[i].name, network);
+        if (known && known->account == submitted->account && known->worker == submitted->worker) {
+            return static_cast<std::uint16_t>(i);
+        }
+    }
+    return kNoWorker;
+}
+
+void Session::refuse_share(std::string_view id, std::uint16_t worker, Refusal reason, Moment now,
+                           std::string& out) {
+    append_refusal(out, id, reason);
+    if (worker < workers_.size()) ++workers_[worker].refused;
+    host_.on_refused(*this, reason);
+    if (is_garbage(reason)) count_garbage(now);
+}
+
+Action Session::on_verdict(const PendingSubmit& pending, const share::Verdict& verdict, Moment now,
+                           std::string& out) {
+    if (verdict.refusal) {
+        refuse_share(pending.ticket.id, pending.ticket.worker, *verdict.refusal, now, out);
+        return banned_ ? Action::ban : Action::none;
+    }
+    ++in_flight_;
+    ++good_;
+    if (!verdict.uncredited) {
+        vardiff_.on_share(pending.share.difficulty.value(), present_.value(),
+                          host_.settings().share_interval_s, now.steady_ms);
+    }
+    if (working_) retarget(now, out);
+    return Action::none;
+}
+
+void Session::on_committed(const SubmitTicket& ticket, share::CommitResult result, Moment now,
+                           std::string& out) {
+    if (in_flight_ > 0) --in_flight_;
+    if (result == share::CommitResult::failed) {
+        return refuse_share(ticket.id, ticket.worker, Refusal::storage_unavailable, now, out);
+    }
+    append_result(out, ticket.id, "true");
+    if (ticket.worker < workers_.size()) {
+        ++workers_[ticket.worker].accepted;
+        workers_[ticket.worker].last_share_ms = now.steady_ms;
+    }
+    host_.on_accepted(*this);
+}
+
+}  // namespace adit::stratum
