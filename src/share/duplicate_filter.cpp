@@ -67,7 +67,7 @@ bool DuplicateFilter::make_room() {
     // Below the largest size at least half of the limit is free afterwards, so the next rebuild is
     // as far away as this one was dear.
     auto size = kFirstSlots;
-    while (limit_of(size) < 2 * live)
+    while (limit_of(size) < 2 * live && size < kMaxSlots)
         size *= 2;
     auto old = std::exchange(slots_, std::vector<Entry>(size));
     used_ = live;

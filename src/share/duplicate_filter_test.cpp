@@ -126,5 +126,18 @@ TEST(DuplicateFilter, IsFullAtItsBoundAndRecoversWhenJobsAreForgotten) {
     EXPECT_FALSE(filter.contains(hash_of(0)));
 }
 
+TEST(DuplicateFilter, KeepsItsMemoryBoundWhenFewAreForgottenAtTheBound) {
+    DuplicateFilter filter;
+    const auto max = DuplicateFilter::kMaxEntries;
+    for (std::uint64_t i = 0; i < max; ++i)
+        filter.insert(i < 10 ? 1 : 2, hash_of(i));
+    filter.forget_before(2);
+    for (std::uint64_t i = 0; i < 10; ++i) {
+        ASSERT_EQ(filter.insert(2, hash_of(max + i)), Verdict::fresh);
+    }
+    EXPECT_EQ(filter.insert(2, hash_of(max + 10)), Verdict::full);
+    EXPECT_LE(filter.memory_bytes(), 2 * max * 16);
+}
+
 }  // namespace
 }  // namespace adit::share
