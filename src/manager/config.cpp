@@ -6,11 +6,13 @@
 
 #include <fstream>
 #include <sstream>
+#include <tuple>
 
 namespace adit::manager {
 namespace {
 
 void read_pool(TableReader table, PoolConfig& pool) {
+    pool.line = table.line();
     table.text("name", pool.name, "\"Adit\"");
     std::string chain(chain::params(pool.chain).name);
     table.text("chain", chain, "\"main\"");
@@ -47,6 +49,7 @@ bool has_prefix(std::string_view text, std::string_view prefix) {
 
 NodeConfig read_node(TableReader table) {
     NodeConfig node;
+    node.line = table.line();
     table.required_text("rpc", node.rpc, "\"http://127.0.0.1:8332\"");
     if (!node.rpc.empty() && !has_prefix(node.rpc, "http://")) {
         table.fault("rpc", fmt::format("rpc = \"{}\" is no http:// address", node.rpc),
@@ -74,6 +77,7 @@ NodeConfig read_node(TableReader table) {
 
 StratumConfig read_stratum(TableReader table) {
     StratumConfig stratum;
+    stratum.line = table.line();
     table.required_text("listen", stratum.listen, "\"0.0.0.0:3333\"");
     const auto colon = stratum.listen.rfind(':');
     const auto port = colon == std::string::npos ? std::string{} : stratum.listen.substr(colon + 1);

@@ -10,6 +10,7 @@
 #include <expected>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 namespace adit::manager {
@@ -20,6 +21,7 @@ struct PoolConfig {
     std::string address;  // receives the coinbase, checked against the chain
     std::string signature = "/Adit/";
     std::string data_dir;
+    std::uint32_t line = 0;  // of the table in the file
 };
 
 struct NodeConfig {
@@ -29,8 +31,13 @@ struct NodeConfig {
     std::string user;
     std::string password;
     std::string zmq_hashblock;  // empty: none
+    std::uint32_t line = 0;     // of the table in the file
 
-    friend bool operator==(const NodeConfig&, const NodeConfig&) = default;
+    // Whether both describe the same node, wherever they stand.
+    friend bool operator==(const NodeConfig& a, const NodeConfig& b) {
+        return std::tie(a.name, a.rpc, a.cookie_file, a.user, a.password, a.zmq_hashblock) ==
+               std::tie(b.name, b.rpc, b.cookie_file, b.user, b.password, b.zmq_hashblock);
+    }
 };
 
 struct StratumConfig {
@@ -38,8 +45,13 @@ struct StratumConfig {
     std::string tls_certificate;  // empty: plain TCP
     std::string tls_key;
     bool proxy_protocol = false;
+    std::uint32_t line = 0;  // of the table in the file
 
-    friend bool operator==(const StratumConfig&, const StratumConfig&) = default;
+    // Whether both describe the same listener, wherever they stand.
+    friend bool operator==(const StratumConfig& a, const StratumConfig& b) {
+        return std::tie(a.listen, a.tls_certificate, a.tls_key, a.proxy_protocol) ==
+               std::tie(b.listen, b.tls_certificate, b.tls_key, b.proxy_protocol);
+    }
 };
 
 struct DifficultyConfig {

@@ -129,6 +129,10 @@ void TableReader::fault(std::string_view key, std::string what, std::string inst
     node_->fault(node_->table->get(key), std::move(what), std::move(instead));
 }
 
+std::uint32_t TableReader::line() const {
+    return node_->table->source().begin.line;
+}
+
 void TableReader::finish() {
     for (const auto& [key, value] : *node_->table) {
         const std::string name(key.str());

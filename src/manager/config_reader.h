@@ -28,6 +28,8 @@ class TableReader {
     std::vector<TableReader> children(std::string_view key);
     // Records a fault at the key's line (the table's when the key is absent).
     void fault(std::string_view key, std::string what, std::string instead);
+    // The line on which the table begins.
+    std::uint32_t line() const;
     // Reports every key that was never asked for, with the nearest known name.
     void finish();
 

@@ -1,0 +1,245 @@
+#include "manager/block_desk.h"
+
+namespace adit::manager {
+namespace {
+
+store::CandidateState state_of(const node::SubmitReport& report) {
+    switch (report.state) {
+        case node::SubmitState::pending:
+            return store::CandidateState::submitted;
+        case node::SubmitState::accepted:
+            return store::CandidateState::accepted;
+        case node::SubmitState::refused:
+            return store::CandidateState::given_up;
+        case node::SubmitState::superseded:
+            return store::CandidateState::buried;
+    }
+    return store::CandidateState::submitted;
+}
+
+// "node-a: in_best_chain, node-b: refused (high-hash)"
+std::string note_of(const node::SubmitReport& report) {
+    std::string note;
+    for (const auto& outcome : report.nodes) {
+        if (!note.empty()) note += ", ";
+        note += fmt::format("{}: {}", outcome.node, node::name_of(outcome.verdict));
+        if (!outcome.reason.empty()) note += fmt::format(" ({})", outcome.reason);
+    }
+    return note;
+}
+
+bool is_final(store::CandidateState state) {
+    switch (state) {
+        case store::CandidateState::found:
+        case store::CandidateState::submitted:
+        case store::CandidateState::refused:
+            return false;
+        case store::CandidateState::accepted:
+        case store::CandidateState::given_up:
+        case store::CandidateState::buried:
+            return true;
+    }
+    return true;
+}
+
+}  // namespace
+
+BlockDesk::BlockDesk(store::CandidateStore& candidates, store::FileShareLog& log,
+                     metrics::Registry& registry, const base::Clock& clock, base::Logger& logger)
+    : candidates_(candidates),
+      log_(log),
+      clock_(clock),
+      logger_(logger),
+      found_(registry.counter("adit_blocks_found_total", "Blocks found since start")),
+      accepted_(registry.counter("adit_blocks_accepted_total",
+                                 "Found blocks that a node has in its best chain")),
+      refused_(registry.counter("adit_blocks_refused_total",
+                                "Found blocks that every node refused, or that lost to another")),
+      recovered_(registry.counter("adit_blocks_recovered_total",
+                                  "Own blocks found in the chain that the pool did not know")),
+      save_failures_(registry.counter("adit_blocks_save_failures_total",
+                                      "Found blocks that could not be written to disk")),
+      reserves_(registry.gauge("adit_blocks_reserved",
+                               "Blocks that could be kept if the disk were full now")),
+      thread_([this] { run(); }) {}
+
+BlockDesk::~BlockDesk() {
+    stop();
+}
+
+void BlockDesk::set_submitter(std::shared_ptr<node::BlockSubmitter> submitter) {
+    const std::lock_guard lock(mutex_);
+    submitter_ = std::move(submitter);
+}
+
+std::expected<void, std::string> BlockDesk::open() {
+    std::vector<std::string> damaged;
+    const auto stored = candidates_.load_all(&damaged);
+    if (!stored) return std::unexpected(stored.error().text());
+    for (const auto& name : damaged) {
+        logger_.error("block", "a file in the blocks folder cannot be read and is left alone",
+                      {{"file", name}});
+    }
+    const std::lock_guard lock(mutex_);
+    for (const auto& entry : *stored)
+        known_.insert(entry.candidate->hash);
+    reserves_.set(static_cast<double>(candidates_.reserves()));
+    return {};
+}
+
+void BlockDesk::resume_pending() {
+    const auto stored = candidates_.load_all();
+    if (!stored) {
+        logger_.error("block", "the blocks folder cannot be read",
+                      {{"why", stored.error().text()}});
+        return;
+    }
+    const std::lock_guard lock(mutex_);
+    for (const auto& entry : *stored) {
+        if (is_final(entry.state()) || !submitter_) continue;
+        logger_.info("block", "taking up a block again",
+                     {{"hash", entry.candidate->hash.rpc_hex()},
+                      {"height", entry.candidate->height},
+                      {"state", store::name_of(entry.state())}});
+        submitter_->resume(entry.candidate);
+    }
+}
+
+void BlockDesk::stop() {
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    wake_.notify_all();
+    if (thread_.joinable()) thread_.join();
+}
+
+void BlockDesk::submit(std::shared_ptr<const job::BlockCandidate> candidate) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!known_.insert(candidate->hash).second) return;
+        if (submitter_) submitter_->submit(candidate);
+    }
+    found_.add();
+    logger_.info("block", "block found",
+                 {{"height", candidate->height},
+                  {"hash", candidate->hash.rpc_hex()},
+                  {"account", candidate->account},
+                  {"worker", candidate->worker},
+                  {"stale", candidate->stale}});
+    if (enqueue([this, candidate] { save(*candidate); })) return;
+    // The chain scan will find it again.
+    const std::lock_guard lock(mutex_);
+    known_.erase(candidate->hash);
+}
+
+void BlockDesk::save(const job::BlockCandidate& candidate) {
+    const auto file = candidates_.save(candidate);
+    reserves_.set(static_cast<double>(candidates_.reserves()));
+    if (!file) {
+        save_failures_.add();
+        logger_.error("block", "the block is on its way to the nodes but could not be kept on disk",
+                      {{"hash", candidate.hash.rpc_hex()}, {"why", file.error().text()}});
+    }
+    log_.record_block(candidate, file ? *file : std::string{});
+}
+
+void BlockDesk::on_report(const node::SubmitReport& report) {
+    const auto& candidate = *report.candidate;
+    const bool final = report.state != node::SubmitState::pending;
+    const auto note = note_of(report);
+    if (final) {
+        const std::lock_guard lock(mutex_);
+        if (!settled_.insert(candidate.hash).second) return;
+    }
+    if (report.state == node::SubmitState::accepted) {
+        accepted_.add();
+        logger_.info("block", "block accepted",
+                     {{"height", candidate.height},
+                      {"hash", candidate.hash.rpc_hex()},
+                      {"confirmations", report.confirmations},
+                      {"nodes", note}});
+    } else if (final) {
+        refused_.add();
+        logger_.error("block", "block lost",
+                      {{"height", candidate.height},
+                       {"hash", candidate.hash.rpc_hex()},
+                       {"state", node::name_of(report.state)},
+                       {"nodes", note}});
+    } else {
+        logger_.debug("block", "block submitted",
+                      {{"hash", candidate.hash.rpc_hex()}, {"nodes", note}});
+    }
+    enqueue(
+        [this, state = state_of(report), note, height = candidate.height, hash = candidate.hash] {
+            const auto file = store::CandidateStore::file_name(height, hash);
+            const auto marked = candidates_.mark(file, state, note);
+            if (!marked) {
+                logger_.warning("block", "what became of a block could not be noted",
+                                {{"file", file}, {"why", marked.error().text()}});
+            }
+        });
+}
+
+bool BlockDesk::knows(const chain::Hash256& hash) const {
+    const std::lock_guard lock(mutex_);
+    return known_.contains(hash);
+}
+
+void BlockDesk::recover(const node::OwnBlock& block) {
+    auto candidate = std::make_shared<job::BlockCandidate>();
+    candidate->hash = block.hash;
+    candidate->height = block.height;
+    const auto header = block.header.serialize();
+    // The chain has the block; what is kept of it is the header and the coinbase.
+    candidate->block.assign(header.begin(), header.end());
+    base::append(candidate->block, block.coinbase);
+    candidate->log_position = log_.durable_position();
+    candidate->found_wall_ms = std::int64_t{block.header.time} * 1000;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!known_.insert(block.hash).second) return;
+        settled_.insert(block.hash);
+    }
+    recovered_.add();
+    logger_.warning("block", "a block of this pool is in the chain but was not in the books",
+                    {{"height", block.height},
+                     {"hash", block.hash.rpc_hex()},
+                     {"value_sat", block.value_sat},
+                     {"node", block.node}});
+    enqueue([this, candidate, node = block.node] {
+        save(*candidate);
+        const auto file = store::CandidateStore::file_name(candidate->height, candidate->hash);
+        // A failed save was reported already; then there is nothing to mark.
+        (void)candidates_.mark(file, store::CandidateState::accepted,
+                               fmt::format("found in the chain of {}", node));
+    });
+}
+
+bool BlockDesk::enqueue(Task task) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (tasks_.size() >= kMaxQueued) {
+            save_failures_.add();
+            return false;
+        }
+        tasks_.push_back(std::move(task));
+    }
+    wake_.notify_one();
+    return true;
+}
+
+void BlockDesk::run() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+        wake_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
+        if (tasks_.empty()) return;
+        auto task = std::move(tasks_.front());
+        tasks_.pop_front();
+        lock.unlock();
+        task();
+        lock.lock();
+    }
+}
+
+}  // namespace adit::manager

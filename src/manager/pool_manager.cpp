@@ -1,0 +1,260 @@
+#include "manager/pool_manager.h"
+
+#include "chain/address.h"
+#include "manager/pool_parts.h"
+#include "net/file_limit.h"
+
+namespace adit::manager {
+
+// Members in the order they are built; destruction is the reverse.
+struct PoolManager::Parts {
+    Parts(Config pool_config, const base::Clock& pool_clock, metrics::Registry& pool_registry,
+          base::Logger& pool_logger)
+        : config(std::move(pool_config)),
+          clock(pool_clock),
+          registry(pool_registry),
+          logger(pool_logger) {}
+
+    Config config;
+    const base::Clock& clock;
+    metrics::Registry& registry;
+    base::Logger& logger;
+
+    base::Bytes payout_script;
+    store::PosixFileSystem files;
+    std::optional<store::DataDir> dir;
+    std::unique_ptr<store::ExtranonceStore> extranonce_store;
+    std::unique_ptr<StoredExtranonces> extranonces;
+    std::unique_ptr<store::CandidateStore> candidates;
+    std::unique_ptr<store::FileShareLog> log;
+    std::unique_ptr<store::SqliteSlices> slices;
+    std::unique_ptr<store::TallyThread> tally;
+    std::unique_ptr<BlockDesk> blocks;
+    std::unique_ptr<stratum::Server> server;
+    std::unique_ptr<JobDesk> jobs;
+    mutable std::mutex node_mutex;  // guards nodes against reload()
+    NodeSide nodes;
+    std::unique_ptr<Sampler> sampler;
+    std::int64_t started_ms = 0;
+    bool running = false;
+    bool answered = true;
+
+    std::expected<void, std::string> start();
+    std::expected<void, std::string> open_store();
+    std::expected<void, std::string> listen();
+    std::expected<void, std::string> check_files() const;
+    NodeSide connect();
+    bool stop(std::int64_t limit_ms);
+};
+
+std::expected<void, std::string> PoolManager::Parts::check_files() const {
+    const auto needed = files_needed(config);
+    const auto limit = net::raise_file_limit(needed);
+    if (limit.now >= needed) return {};
+    return std::unexpected(fmt::format(
+        "limits.miners = {} needs {} open files, but the system allows {}; lower limits.miners to "
+        "{} or raise the limit (ulimit -n, or LimitNOFILE= of the service)",
+        config.limits.miners, needed, limit.now,
+        limit.now > needed - static_cast<std::uint64_t>(config.limits.miners)
+            ? limit.now - (needed - static_cast<std::uint64_t>(config.limits.miners))
+            : 0));
+}
+
+std::expected<void, std::string> PoolManager::Parts::open_store() {
+    auto opened = store::DataDir::open(config.pool.data_dir);
+    if (!opened) return std::unexpected(opened.error());
+    dir.emplace(std::move(*opened));
+    auto extranonce = store::ExtranonceStore::open(files, dir->extranonce_file());
+    if (!extranonce) return std::unexpected(extranonce.error());
+    extranonce_store = std::move(*extranonce);
+    extranonces = std::make_unique<StoredExtranonces>(*extranonce_store, registry, logger);
+    auto blocks_folder = store::CandidateStore::open(files, dir->blocks_dir(), clock);
+    if (!blocks_folder) return std::unexpected(blocks_folder.error().text());
+    candidates = std::move(*blocks_folder);
+    auto share_log =
+        store::FileShareLog::open(files, log_settings(config, *dir), clock, registry, logger);
+    if (!share_log) return std::unexpected(share_log.error().text());
+    log = std::move(*share_log);
+    store::SqliteSlicesSettings ledger_settings;
+    ledger_settings.file = dir->ledger_file();
+    auto ledger = store::SqliteSlices::open(ledger_settings);
+    if (!ledger) return std::unexpected(ledger.error());
+    slices = std::move(*ledger);
+    store::TallySettings tally_settings;
+    tally_settings.log_dir = dir->log_dir();
+    tally = std::make_unique<store::TallyThread>(files, tally_settings, *log, *slices, clock,
+                                                 registry, logger);
+    return tally->start();
+}
+
+std::expected<void, std::string> PoolManager::Parts::listen() {
+    blocks = std::make_unique<BlockDesk>(*candidates, *log, registry, clock, logger);
+    if (const auto opened = blocks->open(); !opened) return opened;
+    server = std::make_unique<stratum::Server>(server_settings(config), *log, *blocks, *extranonces,
+                                               clock, registry, logger);
+    jobs = std::make_unique<JobDesk>(job::JobMakerSettings{payout_script, config.pool.signature},
+                                     log->next_job_id(), *log, *server, registry, clock, logger);
+    try {
+        server->start();
+    } catch (const std::runtime_error& error) {
+        return std::unexpected(error.what());
+    }
+    for (const auto& address : server->addresses()) {
+        logger.info("stratum", "listening", {{"address", address.text()}});
+    }
+    return {};
+}
+
+NodeSide PoolManager::Parts::connect() {
+    NodeSide side;
+    const auto settings = node_settings(config);
+    node::SubmitterSettings submitter;
+    submitter.network = config.pool.chain;
+    submitter.nodes = settings;
+    side.submitter = std::make_shared<node::BlockSubmitter>(submitter, registry, clock, logger);
+    side.submitter->set_listener(
+        [this](const node::SubmitReport& report) { blocks->on_report(report); });
+    node::ChainScanSettings scan;
+    scan.network = config.pool.chain;
+    scan.nodes = settings;
+    scan.payout_script = payout_script;
+    scan.signature = config.pool.signature;
+    side.scan = std::make_unique<node::ChainScan>(
+        scan, [this](const chain::Hash256& hash) { return blocks->knows(hash); },
+        [this](const node::OwnBlock& block) { blocks->recover(block); }, registry, clock, logger);
+    side.pool = std::make_unique<node::NodePool>(pool_settings(config), registry, clock, logger);
+    side.pool->set_listener([this](job::TemplateRef source) { jobs->on_template(source); });
+    side.submitter->start();
+    blocks->set_submitter(side.submitter);
+    blocks->resume_pending();
+    side.scan->start();
+    side.pool->start();
+    return side;
+}
+
+std::expected<void, std::string> PoolManager::Parts::start() {
+    const auto script =
+        chain::script_of_address(config.pool.address, chain::params(config.pool.chain));
+    if (!script) return std::unexpected(std::string(chain::describe(script.error())));
+    payout_script = *script;
+    if (const auto enough = check_files(); !enough) return enough;
+    if (const auto opened = open_store(); !opened) return opened;
+    if (const auto listening = listen(); !listening) return listening;
+    {
+        const std::lock_guard lock(node_mutex);
+        nodes = connect();
+    }
+    sampler = std::make_unique<Sampler>([this] { return server->accepted_difficulty(); },
+                                        dir->root() / "metrics.prom", registry, clock, logger);
+    started_ms = clock.steady_ms();
+    running = true;
+    return {};
+}
+
+bool PoolManager::Parts::stop(std::int64_t limit_ms) {
+    if (running) logger.info("pool", "stopping: answering the shares under way");
+    running = false;
+    const auto deadline =
+        std::chrono::steady_clock::time_point(std::chrono::milliseconds(clock.steady_ms())) +
+        std::chrono::milliseconds(limit_ms);
+    if (server) {
+        server->stop_accepting();
+        answered = server->drain(deadline);
+    }
+    sampler.reset();
+    {
+        const std::lock_guard lock(node_mutex);
+        nodes.stop();
+    }
+    if (blocks) blocks->stop();
+    if (log) log->close();
+    if (tally) tally->stop();
+    nodes = {};
+    return answered;
+}
+
+PoolManager::PoolManager(Config config, const base::Clock& clock, metrics::Registry& registry,
+                         base::Logger& logger)
+    : parts_(std::make_unique<Parts>(std::move(config), clock, registry, logger)) {}
+
+PoolManager::~PoolManager() {
+    stop();
+}
+
+std::expected<void, std::string> PoolManager::start() {
+    auto started = parts_->start();
+    if (!started) parts_->stop(1'000);
+    return started;
+}
+
+bool PoolManager::stop(std::int64_t limit_ms) {
+    return parts_->stop(limit_ms);
+}
+
+ReloadReport PoolManager::reload(const Config& wanted) {
+    auto& parts = *parts_;
+    const auto changes = changes_between(parts.config, wanted);
+    ReloadReport report{changes.live, changes.needs_restart, {}};
+    const bool nodes_change = parts.config.nodes != wanted.nodes;
+    parts.config.nodes = wanted.nodes;
+    parts.config.difficulty = wanted.difficulty;
+    const auto threads = parts.config.limits.threads;
+    parts.config.limits = wanted.limits;
+    parts.config.limits.threads = threads;
+    parts.config.log.level = wanted.log.level;
+    if (const auto enough = parts.check_files(); !enough) report.problems.push_back(enough.error());
+    parts.logger.set_level(wanted.log.level);
+    parts.server->set_limits(server_limits(parts.config));
+    parts.server->reload(session_settings(parts.config));
+    for (auto& problem : parts.server->reload_certificates()) {
+        report.problems.push_back(std::move(problem));
+    }
+    if (nodes_change) {
+        const std::lock_guard lock(parts.node_mutex);
+        parts.blocks->set_submitter(nullptr);
+        parts.nodes.stop();
+        parts.nodes = parts.connect();
+    }
+    return report;
+}
+
+PoolSummary PoolManager::summary() const {
+    const auto& parts = *parts_;
+    PoolSummary summary;
+    if (!parts.running) return summary;
+    const auto server = parts.server->snapshot();
+    summary.uptime_ms = parts.clock.steady_ms() - parts.started_ms;
+    summary.height = parts.jobs->height();
+    summary.network_difficulty = parts.jobs->network_difficulty();
+    summary.connections = server.connections;
+    summary.miners = server.authorized;
+    summary.hashrate_1m = parts.sampler->hashrate(60);
+    summary.hashrate_10m = parts.sampler->hashrate(600);
+    summary.accepted = server.accepted;
+    for (const auto count : server.refused)
+        summary.refused += count;
+    summary.blocks_found = parts.blocks->found();
+    summary.blocks_accepted = parts.blocks->accepted();
+    {
+        const std::lock_guard lock(parts.node_mutex);
+        const auto status = parts.nodes.pool->status();
+        summary.node = status.active;
+        summary.templates_stale = status.templates_stale;
+        summary.nodes = status.nodes.size();
+        for (const auto& node : status.nodes)
+            summary.nodes_up += node.state == node::NodeState::up;
+    }
+    summary.log_available = parts.log->state() == store::LogState::running;
+    summary.tally_error = parts.tally->error();
+    summary.shares_in_log = parts.log->shares_recorded();
+    return summary;
+}
+
+std::vector<std::string> PoolManager::addresses() const {
+    std::vector<std::string> addresses;
+    for (const auto& address : parts_->server->addresses())
+        addresses.push_back(address.text());
+    return addresses;
+}
+
+}  // namespace adit::manager

@@ -1,0 +1,108 @@
+#include "manager/pool_parts.h"
+
+namespace adit::manager {
+namespace {
+
+constexpr std::uint64_t kOtherFiles = 256;  // log, ledger, nodes, listeners, libraries
+constexpr std::size_t kMostShards = 16;
+
+}  // namespace
+
+std::shared_ptr<const stratum::SessionSettings> session_settings(const Config& config) {
+    auto settings = std::make_shared<stratum::SessionSettings>();
+    settings->network = config.pool.chain;
+    settings->difficulty_start = config.difficulty.start;
+    settings->difficulty_min = config.difficulty.min;
+    settings->difficulty_max = config.difficulty.max;
+    settings->share_interval_s = config.difficulty.share_interval_s;
+    settings->transactions = config.job.get_transactions;
+    settings->workers_per_connection =
+        static_cast<std::size_t>(config.limits.workers_per_connection);
+    settings->handshake_timeout_ms = config.limits.handshake_s * 1000;
+    settings->idle_timeout_ms = config.limits.idle_s * 1000;
+    return settings;
+}
+
+stratum::ServerLimits server_limits(const Config& config) {
+    stratum::ServerLimits limits;
+    limits.miners = static_cast<std::uint32_t>(config.limits.miners);
+    limits.per_ip = static_cast<std::uint32_t>(config.limits.per_ip);
+    limits.handshakes_per_s = static_cast<std::uint32_t>(config.limits.handshakes_per_s);
+    limits.ban_ms = config.limits.ban_s * 1000;
+    return limits;
+}
+
+stratum::ServerSettings server_settings(const Config& config) {
+    stratum::ServerSettings settings;
+    for (const auto& listen : config.stratum) {
+        settings.listen.push_back(
+            {listen.listen, listen.tls_certificate, listen.tls_key, listen.proxy_protocol});
+    }
+    settings.shards = shard_count(config, std::thread::hardware_concurrency());
+    settings.limits = server_limits(config);
+    settings.session = session_settings(config);
+    return settings;
+}
+
+store::ShareLogSettings log_settings(const Config& config, const store::DataDir& dir) {
+    store::ShareLogSettings settings;
+    settings.dir = dir.log_dir();
+    settings.segment_bytes = static_cast<std::uint64_t>(config.share.segment_mib) << 20;
+    settings.queue_shares = static_cast<std::size_t>(config.share.queue);
+    settings.batch_shares = std::min(settings.batch_shares, settings.queue_shares);
+    settings.stall_ms = config.share.stall_ms;
+    return settings;
+}
+
+std::vector<node::NodeSettings> node_settings(const Config& config) {
+    std::vector<node::NodeSettings> nodes;
+    for (const auto& node : config.nodes) {
+        nodes.push_back(
+            {node.name, node.rpc, node.cookie_file, node.user, node.password, node.zmq_hashblock});
+    }
+    return nodes;
+}
+
+node::NodePoolSettings pool_settings(const Config& config) {
+    node::NodePoolSettings settings;
+    settings.network = config.pool.chain;
+    settings.nodes = node_settings(config);
+    settings.refresh_ms = static_cast<int>(config.job.refresh_s * 1000);
+    settings.min_fee_rise_percent = static_cast<int>(config.job.min_fee_rise_percent);
+    return settings;
+}
+
+std::size_t shard_count(const Config& config, unsigned cores) {
+    if (config.limits.threads != 0) return static_cast<std::size_t>(config.limits.threads);
+    return std::clamp<std::size_t>(cores == 0 ? 1 : cores - 1, 1, kMostShards);
+}
+
+std::uint64_t files_needed(const Config& config) {
+    return static_cast<std::uint64_t>(config.limits.miners) + kOtherFiles;
+}
+
+StoredExtranonces::StoredExtranonces(store::ExtranonceStore& store, metrics::Registry& registry,
+                                     base::Logger& logger)
+    : store_(store),
+      failures_(registry.counter("adit_extranonce_failures_total",
+                                 "Reservations of extranonces that could not be made durable")),
+      logger_(logger) {}
+
+std::optional<stratum::ExtranonceSource::Range> StoredExtranonces::reserve(std::uint64_t count) {
+    const auto range = store_.reserve(count);
+    if (!range) {
+        failures_.add();
+        logger_.error("stratum", "no extranonces for new miners: the data directory refuses writes",
+                      {{"why", range.error().text()}});
+        return std::nullopt;
+    }
+    return Range{range->begin, range->end};
+}
+
+void NodeSide::stop() {
+    if (pool) pool->stop();
+    if (scan) scan->stop();
+    if (submitter) submitter->stop();
+}
+
+}  // namespace adit::manager

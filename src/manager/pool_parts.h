@@ -1,0 +1,56 @@
+// The parts of a running pool and how the configuration becomes their settings. Internal to the
+// manager.
+#pragma once
+
+#include "manager/block_desk.h"
+#include "manager/config.h"
+#include "manager/job_desk.h"
+#include "manager/sampler.h"
+#include "node/block_submitter.h"
+#include "node/chain_scan.h"
+#include "node/node_pool.h"
+#include "store/candidate_store.h"
+#include "store/data_dir.h"
+#include "store/extranonce_store.h"
+#include "store/file_share_log.h"
+#include "store/sqlite_slices.h"
+#include "store/tally_thread.h"
+#include "stratum/server.h"
+
+namespace adit::manager {
+
+std::shared_ptr<const stratum::SessionSettings> session_settings(const Config& config);
+stratum::ServerLimits server_limits(const Config& config);
+stratum::ServerSettings server_settings(const Config& config);
+store::ShareLogSettings log_settings(const Config& config, const store::DataDir& dir);
+std::vector<node::NodeSettings> node_settings(const Config& config);
+node::NodePoolSettings pool_settings(const Config& config);
+// Shards that this configuration asks for: as many as cores but one, unless it names a number.
+std::size_t shard_count(const Config& config, unsigned cores);
+// Open files that the pool needs at most.
+std::uint64_t files_needed(const Config& config);
+
+// Extranonce ranges from the data directory; failures are logged and counted.
+class StoredExtranonces final : public stratum::ExtranonceSource {
+ public:
+    StoredExtranonces(store::ExtranonceStore& store, metrics::Registry& registry,
+                      base::Logger& logger);
+    std::optional<Range> reserve(std::uint64_t count) override;
+
+ private:
+    store::ExtranonceStore& store_;
+    metrics::Counter& failures_;
+    base::Logger& logger_;
+};
+
+// Everything that talks to nodes; replaced as a whole when the nodes change.
+struct NodeSide {
+    std::unique_ptr<node::NodePool> pool;
+    std::shared_ptr<node::BlockSubmitter> submitter;
+    std::unique_ptr<node::ChainScan> scan;
+
+    // In this order blocks can still be submitted while no more jobs come.
+    void stop();
+};
+
+}  // namespace adit::manager

@@ -1,0 +1,165 @@
+#include "manager/preflight.h"
+
+#include "manager/pool_parts.h"
+#include "net/file_limit.h"
+#include "net/tls.h"
+#include "node/rpc_client.h"
+#include "node/template_parser.h"
+
+#include <simdjson.h>
+
+#include <unistd.h>
+
+namespace adit::manager {
+namespace {
+
+constexpr int kProbeTimeoutMs = 5'000;
+constexpr std::uintmax_t kLittleSpace = 1u << 30;
+
+class Findings {
+ public:
+    explicit Findings(const Config& config) : config_(config) {}
+
+    void ok(std::string subject, std::string result) {
+        findings_.push_back({std::move(subject), std::move(result), std::nullopt});
+    }
+    void fault(std::string subject, std::uint32_t line, std::string what, std::string instead) {
+        findings_.push_back({std::move(subject), "",
+                             ConfigFault{config_.file, line, std::move(what), std::move(instead)}});
+    }
+    std::vector<Finding> take() { return std::move(findings_); }
+
+ private:
+    const Config& config_;
+    std::vector<Finding> findings_;
+};
+
+std::string chain_of(const simdjson::dom::element& info) {
+    std::string_view chain;
+    return info["chain"].get(chain) == simdjson::SUCCESS ? std::string(chain) : std::string{};
+}
+
+void probe_node(const Config& config, const NodeConfig& wanted, Findings& findings) {
+    const auto subject = "node " + wanted.name;
+    node::NodeSettings settings{wanted.name, wanted.rpc,      wanted.cookie_file,
+                                wanted.user, wanted.password, wanted.zmq_hashblock};
+    node::RpcLimits limits;
+    limits.timeout_ms = kProbeTimeoutMs;
+    node::RpcClient client(settings, limits);
+    const auto info = client.call("getblockchaininfo");
+    if (!info) {
+        return findings.fault(subject, wanted.line, info.error().message,
+                              "the rpc address and login of a running node");
+    }
+    const auto& network = chain::params(config.pool.chain);
+    const auto chain = chain_of(info->result());
+    if (chain != network.name && chain != network.rpc_name) {
+        return findings.fault(
+            subject, wanted.line,
+            fmt::format("this node is on chain \"{}\", the pool on \"{}\"", chain, network.name),
+            "the rpc address of a node on that chain, or another pool.chain");
+    }
+    std::int64_t blocks = 0;
+    bool downloading = false;
+    if (info->result()["blocks"].get(blocks) != simdjson::SUCCESS) blocks = -1;
+    if (info->result()["initialblockdownload"].get(downloading) != simdjson::SUCCESS) {
+        downloading = false;
+    }
+    const auto answer = client.call("getblocktemplate", R"([{"rules":["segwit"]}])");
+    if (!answer) {
+        return findings.fault(subject, wanted.line,
+                              fmt::format("no block template: {}", answer.error().message),
+                              downloading ? "nothing: wait until the node has the whole chain"
+                                          : "nothing: the node itself must be put right");
+    }
+    node::TemplateParser parser(config.pool.chain);
+    const auto parsed = parser.parse(answer->result(), wanted.name);
+    if (!parsed) {
+        return findings.fault(subject, wanted.line,
+                              "its block template cannot be used: " + parsed.error().message,
+                              "another node");
+    }
+    findings.ok(
+        subject,
+        fmt::format("{}, {} blocks, next block pays {} satoshis with {} transactions", chain,
+                    blocks, (*parsed)->coinbase_value_sat, (*parsed)->transactions.size()));
+}
+
+void probe_listener(const Config& config, const StratumConfig& wanted, Findings& findings) {
+    const auto subject = "listen " + wanted.listen;
+    if (!wanted.tls_certificate.empty()) {
+        const auto tls = net::TlsContext::server(wanted.tls_certificate, wanted.tls_key);
+        if (!tls) {
+            findings.fault(subject, wanted.line, tls.error(),
+                           "tls = { certificate = \"FILE.pem\", key = \"FILE.pem\" }");
+        }
+    }
+    const auto endpoint = net::Endpoint::parse(wanted.listen);
+    const auto resolved = endpoint ? net::resolve(*endpoint)
+                                   : std::expected<std::vector<net::Address>, std::string>(
+                                         std::unexpect, net::describe(endpoint.error()));
+    if (!resolved) {
+        return findings.fault(subject, wanted.line, resolved.error(), "\"ADDRESS:PORT\"");
+    }
+    metrics::Registry registry;
+    net::Metrics net_metrics(registry);
+    const base::SystemClock clock;
+    net::Loop loop(clock, net_metrics);
+    net::ConnectionBudget budget(0);
+    net::ConnectionSettings connection;
+    connection.metrics = &net_metrics;
+    connection.budget = &budget;
+    const auto listener = net::Listener::open(loop, resolved->front(), connection);
+    if (!listener) {
+        return findings.fault(subject, wanted.line, listener.error(),
+                              "a free port on an address of this machine");
+    }
+    findings.ok(subject, fmt::format("free ({} total miners)", config.limits.miners));
+}
+
+void probe_data_dir(const Config& config, Findings& findings) {
+    const auto subject = "data_dir " + config.pool.data_dir;
+    const auto dir = store::DataDir::open(config.pool.data_dir);
+    if (!dir) {
+        return findings.fault(
+            subject, config.pool.line, dir.error(),
+            "data_dir = \"DIRECTORY\" that this user may write and no other pool uses");
+    }
+    std::error_code error;
+    const auto space = std::filesystem::space(dir->root(), error);
+    if (!error && space.available < kLittleSpace) {
+        return findings.fault(subject, config.pool.line,
+                              fmt::format("only {} MiB are free; a share takes about 64 bytes",
+                                          space.available >> 20),
+                              "a directory on a larger disk");
+    }
+    findings.ok(subject,
+                error ? "writable" : fmt::format("writable, {} GiB free", space.available >> 30));
+}
+
+void probe_files(const Config& config, Findings& findings) {
+    const auto needed = files_needed(config);
+    const auto limit = net::raise_file_limit(needed);
+    if (limit.now >= needed) {
+        return findings.ok("open files", fmt::format("{} needed, {} allowed", needed, limit.now));
+    }
+    findings.fault("open files", 0,
+                   fmt::format("limits.miners = {} needs {} open files, the system allows {}",
+                               config.limits.miners, needed, limit.now),
+                   "a smaller limits.miners, or raise ulimit -n (LimitNOFILE= of the service)");
+}
+
+}  // namespace
+
+std::vector<Finding> preflight(const Config& config) {
+    Findings findings(config);
+    probe_data_dir(config, findings);
+    probe_files(config, findings);
+    for (const auto& listener : config.stratum)
+        probe_listener(config, listener, findings);
+    for (const auto& node : config.nodes)
+        probe_node(config, node, findings);
+    return findings.take();
+}
+
+}  // namespace adit::manager

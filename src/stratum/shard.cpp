@@ -1,0 +1,360 @@
+#include "stratum/shard.h"
+
+#include "stratum/miner_state.h"
+
+#include <pthread.h>
+
+namespace adit::stratum {
+namespace {
+
+constexpr std::size_t kHeldLines = 64;  // of a connection that waits for its old one to be closed
+constexpr std::uint64_t kLastWordsMs = 5'000;  // for shares under way when a connection is closed
+
+}  // namespace
+
+ServerMetrics::ServerMetrics(metrics::Registry& registry)
+    : accepted(registry.counter("adit_stratum_shares_accepted_total",
+                                "Shares that are durable and were answered true")),
+      blocks(registry.counter("adit_stratum_blocks_found_total",
+                              "Shares that met the network target")),
+      bans(registry.counter("adit_stratum_bans_total", "Connections banned for sustained garbage")),
+      banned(registry.gauge("adit_stratum_banned", "Bans in force")),
+      resumed(registry.counter("adit_stratum_sessions_resumed_total",
+                               "Sessions that got their extranonce1 back")),
+      ack_ms(registry.histogram("adit_stratum_share_ack_ms",
+                                "From a share's arrival to its reply, in milliseconds",
+                                metrics::latency_bounds_ms())),
+      work(registry.gauge("adit_stratum_accepted_difficulty",
+                          "Sum of the difficulties of accepted shares since start")) {
+    for (std::size_t i = 0; i < refused.size(); ++i) {
+        const auto reason = share::label(static_cast<share::Refusal>(i));
+        refused[i] = &registry.counter("adit_stratum_shares_refused_total",
+                                       "Shares that were refused, by reason",
+                                       {{"reason", std::string(reason)}});
+    }
+}
+
+Shard::Shard(std::size_t index, ShardParts parts, std::shared_ptr<const SessionSettings> settings)
+    : index_(index),
+      parts_(parts),
+      loop_(parts.clock, parts.net_metrics),
+      settings_(std::move(settings)) {
+    loop_.on_turn_end([this] {
+        judge();
+        record();
+        if (draining_) finish_drain();
+    });
+    loop_.every(1000, [this] { tick(); });
+}
+
+Shard::~Shard() {
+    stop();
+}
+
+std::expected<net::Address, std::string> Shard::listen(const net::Address& address,
+                                                       net::ConnectionSettings settings,
+                                                       net::ListenerOptions options) {
+    settings.handler = this;
+    settings.admit = [this](const net::Address& peer) {
+        return !draining_ && !parts_.bans.address_banned(peer.ip_text(), loop_.now_ms());
+    };
+    auto listener = net::Listener::open(loop_, address, std::move(settings), options);
+    if (!listener) return std::unexpected(listener.error());
+    listeners_.push_back(std::move(*listener));
+    return listeners_.back()->address();
+}
+
+void Shard::start() {
+    thread_ = std::jthread([this] {
+        pthread_setname_np(pthread_self(), fmt::format("shard-{}", index_).c_str());
+        loop_.run();
+    });
+}
+
+void Shard::stop() {
+    if (!thread_.joinable()) return;
+    loop_.stop();
+    thread_.join();
+}
+
+// ---- connections
+
+bool Shard::on_open(net::Connection& connection) {
+    connection.set_state(
+        std::make_unique<Miner>(static_cast<SessionHost&>(*this), moment(), connection.id()));
+    return true;
+}
+
+void Shard::on_line(net::Connection& connection, std::string_view line) {
+    auto& miner = *connection.state<Miner>();
+    if (draining_ || miner.closing) return;
+    if (miner.held) {
+        // The answer to this connection's subscribe waits for another shard.
+        if (miner.held->size() >= kHeldLines) {
+            return connection.abort(net::CloseReason::protocol_error);
+        }
+        miner.held->emplace_back(line);
+        return;
+    }
+    if (wait_for_other_shard(connection, miner, line)) return;
+    serve(connection, miner, line);
+}
+
+void Shard::serve(net::Connection& connection, Miner& miner, std::string_view line) {
+    out_.clear();
+    serving_ = &miner;
+    const auto action = miner.session.on_line(line, moment(), out_);
+    serving_ = nullptr;
+    if (!out_.empty()) connection.send(out_);
+    act(connection, miner, action);
+}
+
+void Shard::on_protocol_error(net::Connection& connection, net::ProtocolError) {
+    auto& miner = *connection.state<Miner>();
+    out_.clear();
+    const auto action = miner.session.on_line_too_long(out_);
+    connection.send(out_);
+    act(connection, miner, action == Action::none ? Action::close : action);
+}
+
+void Shard::on_deadline(net::Connection& connection) {
+    connection.abort(net::CloseReason::timeout);
+}
+
+void Shard::on_closed(net::Connection& connection, net::CloseReason reason) {
+    auto& miner = *connection.state<Miner>();
+    if (const auto& memory = miner.session.memory()) {
+        parts_.sessions.release(memory, place_of(connection.id()), miner.session.working(),
+                                loop_.now_ms());
+    }
+    if (parts_.log.enabled(base::LogLevel::debug)) {
+        parts_.log.debug("stratum", "connection closed",
+                         {{"peer", connection.peer().text()}, {"reason", net::name_of(reason)}});
+    }
+}
+
+void Shard::act(net::Connection& connection, Miner& miner, Action action) {
+    switch (action) {
+        case Action::none:
+            return;
+        case Action::close:
+            return close_when_answered(connection, miner);
+        case Action::reset:
+            return connection.abort(net::CloseReason::timeout);
+        case Action::ban:
+            return ban(connection, miner);
+    }
+}
+
+void Shard::ban(net::Connection& connection, Miner& miner) {
+    std::vector<std::string> accounts;
+    for (const auto& worker : miner.session.workers())
+        accounts.push_back(account_of(worker.name));
+    parts_.bans.ban(connection.peer().ip_text(), accounts, loop_.now_ms(), parts_.ban_ms);
+    parts_.metrics.bans.add();
+    parts_.log.warning("stratum", "banned for sustained garbage",
+                       {{"peer", connection.peer().text()}, {"agent", miner.session.agent()}});
+    connection.abort(net::CloseReason::banned);
+}
+
+void Shard::close_when_answered(net::Connection& connection, Miner& miner) {
+    if (miner.session.in_flight() == 0 && !miner.judging) {
+        return connection.close_gracefully(net::CloseReason::protocol_error);
+    }
+    miner.closing = true;
+    connection.expire_in(kLastWordsMs);
+}
+
+Shard::Miner* Shard::miner_at(net::ConnectionId id, net::Connection** connection) {
+    *connection = loop_.find(id);
+    return *connection == nullptr ? nullptr : (*connection)->state<Miner>();
+}
+
+// ---- subscribe and resume
+
+// A subscribe that offers the token of a session on another shard waits until that shard has closed
+// the old connection. True: the line was kept and will be served then.
+bool Shard::wait_for_other_shard(net::Connection& connection, Miner& miner, std::string_view line) {
+    if (parts_.shards.size() == 1 || miner.session.subscribed() || line.size() > 512 ||
+        line.find("subscribe") == std::string_view::npos) {
+        return false;
+    }
+    const auto token = find_token(line);
+    const auto place = token ? parts_.sessions.find_live(*token) : std::nullopt;
+    if (!place || place->shard == index_) return false;
+    miner.held = std::make_unique<std::vector<std::string>>();
+    miner.held->emplace_back(line);
+    parts_.shards[place->shard]->release(*token, place->connection, *this,
+                                         [this, id = connection.id()] { go_on(id); });
+    return true;
+}
+
+void Shard::go_on(net::ConnectionId id) {
+    net::Connection* connection = nullptr;
+    auto* miner = miner_at(id, &connection);
+    if (miner == nullptr || !miner->held) return;
+    const auto held = std::move(miner->held);
+    for (const auto& line : *held) {
+        if (!connection->is_open() || miner->closing) return;
+        serve(*connection, *miner, line);
+    }
+}
+
+void Shard::release(SessionToken token, net::ConnectionId id, Shard& asker, net::Task done) {
+    loop_.post([this, token, id, &asker, done = std::move(done)]() mutable {
+        net::Connection* connection = nullptr;
+        if (auto* miner = miner_at(id, &connection); miner != nullptr && miner->session.memory() &&
+                                                     miner->session.memory()->token == token) {
+            judge();
+            parts_.sessions.release(miner->session.memory(), place_of(id), true, loop_.now_ms());
+            miner->closing = true;
+            connection->abort(net::CloseReason::server);
+        }
+        asker.loop_.post(std::move(done));
+    });
+}
+
+Subscription Shard::subscribe(Session& session, std::optional<SessionToken> token) {
+    const auto place = place_of(serving_->id);
+    if (token) {
+        if (const auto live = parts_.sessions.find_live(*token);
+            live && live->shard == index_ && live->connection != serving_->id) {
+            judge();  // the old connection's shares are judged with its memory
+            net::Connection* old = nullptr;
+            if (auto* miner = miner_at(live->connection, &old); miner != nullptr) {
+                parts_.sessions.release(miner->session.memory(), *live, true, loop_.now_ms());
+                miner->closing = true;
+                old->abort(net::CloseReason::server);
+            }
+        }
+        if (auto memory = parts_.sessions.resume(*token, place, loop_.now_ms())) {
+            parts_.metrics.resumed.add();
+            return {std::move(memory), true};
+        }
+    }
+    if (session.memory()) return {session.memory(), false};
+    return {parts_.sessions.open(place), false};
+}
+
+std::expected<WorkerIdentity, IdentifyError> Shard::identify(Session&, std::string_view account,
+                                                             std::string_view worker) {
+    net::Connection* connection = nullptr;
+    miner_at(serving_->id, &connection);
+    if (parts_.bans.account_banned(connection->peer().ip_text(), account, loop_.now_ms())) {
+        return std::unexpected(IdentifyError::banned);
+    }
+    WorkerIdentity identity;
+    identity.account = parts_.recorder.account(account);
+    if (identity.account != 0) identity.worker = parts_.recorder.worker(identity.account, worker);
+    if (identity.worker == 0) return std::unexpected(IdentifyError::storage_unavailable);
+    return identity;
+}
+
+void Shard::on_working(Session& session) {
+    if (!parts_.log.enabled(base::LogLevel::debug) || serving_ == nullptr) return;
+    net::Connection* connection = nullptr;
+    if (miner_at(serving_->id, &connection) == nullptr) return;
+    parts_.log.debug("stratum", "miner works",
+                     {{"peer", connection->peer().text()},
+                      {"worker", session.workers().front().name},
+                      {"agent", session.agent()}});
+}
+
+// ---- from other threads
+
+void Shard::set_job(job::JobRef job) {
+    loop_.post([this, job = std::move(job)] { broadcast(job); });
+}
+
+void Shard::reload(std::shared_ptr<const SessionSettings> settings) {
+    loop_.post(
+        [this, settings = std::move(settings)]() mutable { settings_ = std::move(settings); });
+}
+
+void Shard::stop_accepting() {
+    loop_.post([this] {
+        for (auto& listener : listeners_)
+            listener->close();
+    });
+}
+
+void Shard::drain() {
+    loop_.post([this] {
+        draining_ = true;
+        for (auto& listener : listeners_)
+            listener->close();
+    });
+}
+
+void Shard::finish_drain() {
+    if (drained_ || !in_flight_.empty() || !shares_.empty()) return;
+    loop_.for_each([](net::Connection& connection) {
+        connection.close_gracefully(net::CloseReason::shutdown);
+    });
+    drained_ = true;
+}
+
+void Shard::broadcast(const job::JobRef& job) {
+    const auto now = moment();
+    judge();  // shares that arrived before the job are judged as such
+    book_.add(job, now.steady_ms);
+    loop_.for_each([&](net::Connection& connection) {
+        auto* miner = connection.state<Miner>();
+        if (miner == nullptr || miner->closing || !connection.is_open()) return;
+        if (miner->session.wants_plain_broadcast(*job)) {
+            connection.send_now(job->broadcast_line);
+            miner->session.on_plain_broadcast(*job, now);
+            return;
+        }
+        out_.clear();
+        miner->session.on_job(*job, now, out_);
+        if (!out_.empty()) connection.send_now(out_);
+    });
+}
+
+void Shard::tick() {
+    const auto now = moment();
+    ShardCounts counts;
+    book_.expire(now.steady_ms);
+    loop_.for_each([&](net::Connection& connection) {
+        auto* miner = connection.state<Miner>();
+        if (miner == nullptr || !connection.is_open()) return;
+        auto& session = miner->session;
+        ++counts.connections;
+        counts.subscribed += session.subscribed();
+        counts.authorized += session.working();
+        if (session.working()) counts.hashrate += session.hashrate(now);
+        if (miner->closing) return;
+        out_.clear();
+        const auto action = session.on_tick(now, out_);
+        if (!out_.empty()) connection.send(out_);
+        act(connection, *miner, action);
+    });
+    if (index_ == 0) {
+        parts_.sessions.expire(now.steady_ms);
+        parts_.metrics.banned.set(static_cast<double>(parts_.bans.expire(now.steady_ms)));
+    }
+    const std::lock_guard lock(counts_mutex_);
+    counts_ = counts;
+}
+
+ShardCounts Shard::counts() const {
+    const std::lock_guard lock(counts_mutex_);
+    return counts_;
+}
+
+void Shard::visit_workers(std::size_t limit,
+                          std::function<void(std::vector<WorkerSnapshot>)> done) {
+    loop_.post([this, limit, done = std::move(done)] {
+        std::vector<WorkerSnapshot> workers;
+        const auto now = moment();
+        loop_.for_each([&](net::Connection& connection) {
+            if (const auto* miner = connection.state<Miner>(); miner != nullptr) {
+                append_workers(*miner, connection, now, limit, workers);
+            }
+        });
+        done(std::move(workers));
+    });
+}
+
+}  // namespace adit::stratum

@@ -1,0 +1,163 @@
+// One shard: an event loop on its own thread with the sessions that live on it. Gathers the shares
+// of one turn, judges them together, hands the accepted ones to the recorder together, and answers
+// them when they are durable. Everything but the functions marked otherwise runs on the loop's
+// thread; shards talk to each other only by posting.
+#pragma once
+
+#include "base/log.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "share/share_processor.h"
+#include "stratum/ban_list.h"
+#include "stratum/session.h"
+#include "stratum/session_registry.h"
+#include "stratum/stratum_server.h"
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace adit::stratum {
+
+class Shard;
+
+// Counters that all shards add to.
+struct ServerMetrics {
+    explicit ServerMetrics(metrics::Registry& registry);
+    metrics::Counter& accepted;
+    std::array<metrics::Counter*, share::kRefusalCount> refused{};
+    metrics::Counter& blocks;
+    metrics::Counter& bans;
+    metrics::Gauge& banned;
+    metrics::Counter& resumed;
+    metrics::Histogram& ack_ms;  // from a share's arrival to its reply
+    metrics::Gauge& work;        // sum of the difficulties of accepted shares
+};
+
+// What every shard uses and none owns. Outlives the shards.
+struct ShardParts {
+    share::Recorder& recorder;
+    job::BlockSink& blocks;
+    SessionRegistry& sessions;
+    BanList& bans;
+    const base::Clock& clock;
+    base::Logger& log;
+    net::Metrics& net_metrics;
+    ServerMetrics& metrics;
+    std::atomic<std::int64_t>& ban_ms;
+    const std::vector<std::unique_ptr<Shard>>& shards;
+};
+
+// What a shard last counted, once a second.
+struct ShardCounts {
+    std::size_t connections = 0;
+    std::size_t subscribed = 0;
+    std::size_t authorized = 0;
+    double hashrate = 0;
+};
+
+class Shard final : public net::ConnectionHandler, public share::CommitListener, SessionHost {
+ public:
+    Shard(std::size_t index, ShardParts parts, std::shared_ptr<const SessionSettings> settings);
+    ~Shard() override;
+
+    // Before start(): adds a listening socket.
+    std::expected<net::Address, std::string> listen(const net::Address& address,
+                                                    net::ConnectionSettings settings,
+                                                    net::ListenerOptions options);
+    void start();
+
+    // From any thread:
+    void set_job(job::JobRef job);
+    void reload(std::shared_ptr<const SessionSettings> settings);
+    void stop_accepting();
+    // Takes no more shares; when those under way are answered, closes every connection, and
+    // drained() becomes true.
+    void drain();
+    bool drained() const { return drained_ || !thread_.joinable(); }
+    // Stops the loop and joins its thread.
+    void stop();
+    ShardCounts counts() const;
+    void visit_workers(std::size_t limit, std::function<void(std::vector<WorkerSnapshot>)> done);
+    // Closes the connection that holds this token, if it still does, then runs `done` on `asker`.
+    void release(SessionToken token, net::ConnectionId connection, Shard& asker, net::Task done);
+
+ private:
+    struct Miner;     // the state of one connection
+    struct InFlight;  // shares handed to the recorder together
+
+    // net::ConnectionHandler
+    bool on_open(net::Connection& connection) override;
+    void on_line(net::Connection& connection, std::string_view line) override;
+    void on_protocol_error(net::Connection& connection, net::ProtocolError error) override;
+    void on_deadline(net::Connection& connection) override;
+    void on_closed(net::Connection& connection, net::CloseReason reason) override;
+
+    // share::CommitListener, on the recorder's thread
+    void on_commit(std::uint64_t ticket, share::CommitResult result) override;
+
+    // SessionHost
+    const SessionSettings& settings() const override { return *settings_; }
+    const job::JobBook& jobs() const override { return book_; }
+    Subscription subscribe(Session& session, std::optional<SessionToken> token) override;
+    std::expected<WorkerIdentity, IdentifyError> identify(Session& session,
+                                                          std::string_view account,
+                                                          std::string_view worker) override;
+    void submit(Session& session, PendingSubmit&& pending) override;
+    void on_refused(Session& session, share::Refusal reason) override;
+    void on_accepted(Session& session) override;
+    void on_working(Session& session) override;
+
+    void serve(net::Connection& connection, Miner& miner, std::string_view line);
+    bool wait_for_other_shard(net::Connection& connection, Miner& miner, std::string_view line);
+    void go_on(net::ConnectionId id);
+    void act(net::Connection& connection, Miner& miner, Action action);
+    void ban(net::Connection& connection, Miner& miner);
+    void close_when_answered(net::Connection& connection, Miner& miner);
+
+    void judge();
+    void report_block(const PendingSubmit& pending, const share::Verdict& verdict);
+    void record();
+    void answer(std::uint64_t ticket, share::CommitResult result);
+    void answer(InFlight& batch, share::CommitResult result);
+    void tick();
+    void broadcast(const job::JobRef& job);
+    void finish_drain();
+    Miner* miner_at(net::ConnectionId id, net::Connection** connection);
+    Moment moment() const { return {loop_.now_ms(), parts_.clock.wall_ms()}; }
+    SessionPlace place_of(net::ConnectionId id) const { return {index_, id}; }
+
+    const std::size_t index_;
+    ShardParts parts_;
+    net::Loop loop_;
+    std::shared_ptr<const SessionSettings> settings_;
+    job::JobBook book_;
+    share::ShareProcessor processor_;
+    std::vector<std::unique_ptr<net::Listener>> listeners_;
+
+    // The shares of this turn, with the connection of each; three arrays of one length.
+    std::vector<share::PendingShare> shares_;
+    std::vector<PendingSubmit> pending_;
+    std::vector<net::ConnectionId> senders_;
+    std::vector<share::Verdict> verdicts_;
+
+    std::unique_ptr<InFlight> gathering_;
+    std::deque<std::unique_ptr<InFlight>> in_flight_;
+    std::vector<std::unique_ptr<InFlight>> spare_;
+    std::uint64_t next_ticket_ = 1;
+
+    std::string out_;  // replies to the line being served
+    Miner* serving_ = nullptr;
+    bool draining_ = false;
+    std::atomic<bool> drained_{false};
+    mutable std::mutex counts_mutex_;
+    ShardCounts counts_;
+    std::jthread thread_;
+};
+
+}  // namespace adit::stratum

@@ -1,0 +1,170 @@
+// The path of a share through its shard: gathered in a turn, judged together, recorded together,
+// answered when durable.
+#include "base/check.h"
+#include "stratum/miner_state.h"
+
+namespace adit::stratum {
+namespace {
+
+constexpr std::int64_t kNoteGoodMs = 60'000;
+constexpr std::size_t kSpareBatches = 16;
+
+}  // namespace
+
+std::string account_of(std::string_view worker_name) {
+    return std::string(worker_name.substr(0, worker_name.find('.')));
+}
+
+std::optional<SessionToken> find_token(std::string_view line) {
+    constexpr std::size_t kDigits = 32;
+    for (auto at = line.find('"'); at != std::string_view::npos; at = line.find('"', at + 1)) {
+        const auto end = at + 1 + kDigits;
+        if (end < line.size() && line[end] == '"') {
+            if (const auto token = SessionToken::parse(line.substr(at + 1, kDigits))) return token;
+        }
+    }
+    return std::nullopt;
+}
+
+void Shard::submit(Session&, PendingSubmit&& pending) {
+    ++serving_->judging;
+    senders_.push_back(serving_->id);
+    shares_.push_back(pending.share);
+    pending_.push_back(std::move(pending));
+}
+
+void Shard::judge() {
+    if (shares_.empty()) return;
+    verdicts_.resize(shares_.size());
+    processor_.process(shares_, verdicts_);
+    for (std::size_t i = 0; i < shares_.size(); ++i) {
+        if (verdicts_[i].block) report_block(pending_[i], verdicts_[i]);
+    }
+    if (!gathering_) {
+        if (spare_.empty()) {
+            gathering_ = std::make_unique<InFlight>();
+        } else {
+            gathering_ = std::move(spare_.back());
+            spare_.pop_back();
+        }
+    }
+    const auto now = moment();
+    for (std::size_t i = 0; i < shares_.size(); ++i) {
+        auto& pending = pending_[i];
+        const auto& verdict = verdicts_[i];
+        const bool accepted = !verdict.refusal;
+        if (accepted || verdict.block) {
+            gathering_->batch.shares.push_back(share::record_of(shares_[i], verdict));
+        }
+        net::Connection* connection = nullptr;
+        auto* miner = miner_at(senders_[i], &connection);
+        if (miner != nullptr) {
+            --miner->judging;
+            out_.clear();
+            const auto action = miner->session.on_verdict(pending, verdict, now, out_);
+            if (!out_.empty()) connection->send(out_);
+            act(*connection, *miner, action);
+            if (miner->closing && miner->session.in_flight() == 0 && miner->judging == 0) {
+                connection->close_gracefully(net::CloseReason::protocol_error);
+            }
+        }
+        if (accepted || verdict.block) {
+            const double difficulty = verdict.uncredited ? 0 : shares_[i].difficulty.value();
+            gathering_->waiting.push_back(
+                {senders_[i], std::move(pending.ticket), difficulty, accepted});
+        }
+    }
+    shares_.clear();
+    pending_.clear();
+    senders_.clear();
+}
+
+void Shard::report_block(const PendingSubmit& pending, const share::Verdict& verdict) {
+    const auto& share = pending.share;
+    auto candidate = std::make_shared<job::BlockCandidate>();
+    candidate->job = share.job;
+    candidate->hash = verdict.hash;
+    candidate->height = share.job->source->height;
+    candidate->block = job::block_of(*share.job, share.choice);
+    candidate->log_position = parts_.recorder.durable_position();
+    candidate->found_wall_ms = parts_.clock.wall_ms();
+    candidate->stale = verdict.refusal == share::Refusal::stale;
+    net::Connection* connection = nullptr;
+    const auto* miner =
+        miner_at(senders_[static_cast<std::size_t>(&pending - pending_.data())], &connection);
+    std::string name = pending.ticket.claimed_name;
+    if (miner != nullptr && pending.ticket.worker < miner->session.workers().size()) {
+        name = miner->session.workers()[pending.ticket.worker].name;
+    }
+    candidate->account = account_of(name);
+    if (name.size() > candidate->account.size()) {
+        candidate->worker = name.substr(candidate->account.size() + 1);
+    }
+    parts_.blocks.submit(std::move(candidate));
+    parts_.metrics.blocks.add();
+}
+
+void Shard::record() {
+    if (!gathering_ || gathering_->waiting.empty()) return;
+    auto batch = std::move(gathering_);
+    batch->batch.listener = this;
+    batch->batch.ticket = next_ticket_++;
+    batch->handed_ns = loop_.now_ns();
+    auto& kept = *batch;
+    in_flight_.push_back(std::move(batch));
+    if (parts_.recorder.submit(kept.batch)) return;
+    auto refused = std::move(in_flight_.back());
+    in_flight_.pop_back();
+    answer(*refused, share::CommitResult::failed);
+}
+
+void Shard::on_commit(std::uint64_t ticket, share::CommitResult result) {
+    loop_.post([this, ticket, result] { answer(ticket, result); });
+}
+
+void Shard::answer(std::uint64_t ticket, share::CommitResult result) {
+    ADIT_CHECK(!in_flight_.empty() && in_flight_.front()->batch.ticket == ticket,
+               "commits arrive in the order of their batches");
+    auto batch = std::move(in_flight_.front());
+    in_flight_.pop_front();
+    answer(*batch, result);
+    batch->waiting.clear();
+    batch->batch.shares.clear();
+    if (spare_.size() < kSpareBatches) spare_.push_back(std::move(batch));
+}
+
+void Shard::answer(InFlight& batch, share::CommitResult result) {
+    const auto now = moment();
+    double work = 0;
+    for (auto& share : batch.waiting) {
+        if (result == share::CommitResult::committed) work += share.difficulty;
+        net::Connection* connection = nullptr;
+        auto* miner = miner_at(share.sender, &connection);
+        if (miner == nullptr || !share.answer) continue;
+        out_.clear();
+        serving_ = miner;
+        miner->session.on_committed(share.ticket, result, now, out_);
+        serving_ = nullptr;
+        if (!out_.empty()) connection->send(out_);
+        if (result == share::CommitResult::committed &&
+            (miner->noted_good_ms < 0 || now.steady_ms - miner->noted_good_ms > kNoteGoodMs)) {
+            miner->noted_good_ms = now.steady_ms;
+            parts_.bans.note_good(connection->peer().ip_text(), now.steady_ms);
+        }
+        if (miner->closing && miner->session.in_flight() == 0 && miner->judging == 0) {
+            connection->close_gracefully(net::CloseReason::protocol_error);
+        }
+    }
+    parts_.metrics.work.add(work);
+    parts_.metrics.ack_ms.observe(static_cast<double>(loop_.now_ns() - batch.handed_ns) / 1e6);
+}
+
+void Shard::on_refused(Session&, share::Refusal reason) {
+    parts_.metrics.refused[static_cast<std::size_t>(reason)]->add();
+}
+
+void Shard::on_accepted(Session&) {
+    parts_.metrics.accepted.add();
+}
+
+}  // namespace adit::stratum
