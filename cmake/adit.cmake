@@ -1,14 +1,33 @@
 # Warnings, sanitizers and the functions that declare layers, tests and fuzz targets.
 
+# Compiler output is cached where ccache is installed. The precompiled header needs the sloppiness:
+# its own content is hashed, the times of what it includes are not.
+find_program(ADIT_CCACHE ccache)
+if(ADIT_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+      ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      ${ADIT_CCACHE})
+endif()
+
 add_library(adit_options INTERFACE)
 target_include_directories(adit_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
 target_compile_options(adit_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
                                               -Wnon-virtual-dtor -Woverloaded-virtual)
 target_compile_definitions(adit_options INTERFACE ADIT_VERSION="${PROJECT_VERSION}"
                                                   SPDLOG_FMT_EXTERNAL BOOST_ASIO_NO_DEPRECATED)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  # So that a precompiled header does not depend on when its sources were written.
+  target_compile_options(adit_options INTERFACE "SHELL:-Xclang -fno-pch-timestamp")
+else()
+  target_compile_options(adit_options INTERFACE -fpch-preprocess)
+endif()
 if(ADIT_SANITIZE)
   target_compile_options(adit_options INTERFACE -fsanitize=${ADIT_SANITIZE} -fno-omit-frame-pointer)
   target_link_options(adit_options INTERFACE -fsanitize=${ADIT_SANITIZE})
+  if(ADIT_SANITIZE MATCHES thread AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(adit_options INTERFACE -Wno-tsan)  # Asio's fences, in every unit
+  endif()
 endif()
 if(ADIT_FUZZ)
   target_compile_options(adit_options INTERFACE -fsanitize=fuzzer-no-link)
@@ -39,7 +58,7 @@ function(adit_layer name)
     target_link_libraries(adit_${name} INTERFACE adit_options ${deps} ${ARG_LIBS})
   endif()
   if(ADIT_TESTS AND tests)
-    adit_test(adit_${name}_test ${tests})
+    adit_test(adit_${name}_test LABEL unit-${name} ${tests})
     target_link_libraries(adit_${name}_test PRIVATE adit_${name} ${ARG_TEST_LIBS})
   endif()
 endfunction()
@@ -53,14 +72,31 @@ function(adit_precompile target)
   endif()
 endfunction()
 
-# adit_test(NAME sources...): a GoogleTest program whose cases are ctest cases.
+# What ./test builds of the sanitizer presets.
+add_custom_target(adit_unit_tests)
+add_custom_target(adit_fuzz_targets)
+
+# adit_test(NAME [LABEL label] [TIMEOUT seconds] sources...)
+# A GoogleTest program whose cases are ctest cases. LABEL is unit-LAYER for the tests of a layer, the
+# default is e2e; end-to-end cases run alone.
 function(adit_test name)
-  add_executable(${name} ${ARGN})
+  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "" ${ARGN})
+  if(NOT ARG_LABEL)
+    set(ARG_LABEL e2e)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  string(COMPARE EQUAL ${ARG_LABEL} e2e serial)
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE adit_options GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE ADIT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   adit_precompile(${name})
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-                       PROPERTIES TIMEOUT 300)
+                       PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS ${ARG_LABEL} RUN_SERIAL ${serial})
+  if(ARG_LABEL MATCHES "^unit-")
+    add_dependencies(adit_unit_tests ${name})
+  endif()
 endfunction()
 
 # adit_fuzz(NAME source [LIBS target...]): a libFuzzer program and a ctest case that runs its corpus briefly.
@@ -75,4 +111,6 @@ function(adit_fuzz name source)
   add_test(NAME fuzz_${name}
            COMMAND fuzz_${name} -max_total_time=10 -timeout=10 -rss_limit_mb=4096 -print_final_stats=0
                    ${scratch} ${corpus})
+  set_tests_properties(fuzz_${name} PROPERTIES LABELS fuzz TIMEOUT 120)
+  add_dependencies(adit_fuzz_targets fuzz_${name})
 endfunction()
