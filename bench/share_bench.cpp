@@ -103,6 +103,66 @@ void measure_job(const job::TemplateRef& source, int rounds) {
                source->transactions.size(), static_cast<double>(best_ns) / 1e6);
 }
 
+// The shares to check and where each way leaves what it found.
+struct Shares {
+    explicit Shares(const job::JobRef& job)
+        : requests(kShares),
+          results(kShares),
+          reference(kShares),
+          pending(kShares),
+          verdicts(kShares) {
+        std::mt19937 random(1);
+        for (std::size_t i = 0; i < kShares; ++i) {
+            auto& request = requests[i];
+            request = {job.get(), {}, chain::Difficulty::from_double(1024)->target()};
+            request.choice.extranonce1 = static_cast<std::uint32_t>(random());
+            request.choice.nonce = static_cast<std::uint32_t>(random());
+            request.choice.ntime = job->ntime;
+            request.choice.version = job->version;
+            pending[i].job = job;
+            pending[i].choice = request.choice;
+            pending[i].difficulty = *chain::Difficulty::from_double(0x1p-40);  // met by all
+        }
+    }
+
+    void check_with_openssl() {
+        for (std::size_t i = 0; i < kShares; ++i)
+            reference[i] = openssl_check(requests[i]);
+    }
+    void check(std::size_t batch) {
+        for (std::size_t i = 0; i < kShares; i += batch) {
+            const auto count = std::min(batch, kShares - i);
+            validator.check(std::span(requests).subspan(i, count),
+                            std::span(results).subspan(i, count));
+        }
+    }
+    // The whole judgement, duplicates and all.
+    void process(std::size_t turn) {
+        share::DuplicateFilter filter;
+        for (auto& share : pending)
+            share.duplicates = &filter;
+        for (std::size_t i = 0; i < kShares; i += turn) {
+            processor.process(std::span(pending).subspan(i, turn),
+                              std::span(verdicts).subspan(i, turn));
+        }
+    }
+    bool agree() const {
+        for (std::size_t i = 0; i < kShares; ++i) {
+            if (results[i].hash != reference[i].hash) return false;
+            if (verdicts[i].hash != reference[i].hash || verdicts[i].refusal) return false;
+        }
+        return true;
+    }
+
+    share::Validator validator;
+    share::ShareProcessor processor;
+    std::vector<share::CheckRequest> requests;
+    std::vector<share::CheckResult> results;
+    std::vector<share::CheckResult> reference;
+    std::vector<share::PendingShare> pending;
+    std::vector<share::Verdict> verdicts;
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -110,44 +170,25 @@ int main(int argc, char** argv) {
     const auto source =
         job::sample_template_ref({.transactions = kTransactions, .bits = 0x1703255b});
     const auto job = make_job(source);
-
-    std::vector<share::CheckRequest> requests(kShares);
-    std::vector<share::CheckResult> results(kShares);
-    std::vector<share::CheckResult> reference(kShares);
-    std::mt19937 random(1);
-    for (auto& request : requests) {
-        request = {job.get(), {}, chain::Difficulty::from_double(1024)->target()};
-        request.choice.extranonce1 = static_cast<std::uint32_t>(random());
-        request.choice.nonce = static_cast<std::uint32_t>(random());
-        request.choice.ntime = job->ntime;
-        request.choice.version = job->version;
-    }
+    Shares shares(job);
 
     std::vector<Variant> variants;
-    variants.push_back({"OpenSSL SHA256_Init/Update/Final", [&] {
-                            for (std::size_t i = 0; i < kShares; ++i) {
-                                reference[i] = openssl_check(requests[i]);
-                            }
-                        }});
-    const share::Validator validator;
+    variants.push_back({"OpenSSL SHA256_Init/Update/Final", [&] { shares.check_with_openssl(); }});
     for (const std::size_t batch : {1, 2, 3, 4, 8, 64}) {
         variants.push_back(
             {fmt::format("{} kernel, {} at a time", chain::sha256_kernel().name, batch),
-             [&, batch] {
-                 for (std::size_t i = 0; i < kShares; i += batch) {
-                     const auto count = std::min(batch, kShares - i);
-                     validator.check(std::span(requests).subspan(i, count),
-                                     std::span(results).subspan(i, count));
-                 }
-             }});
+             [&shares, batch] { shares.check(batch); }});
+    }
+    for (const std::size_t turn : {1, 8}) {
+        variants.push_back({fmt::format("processor, {} in a turn", turn),
+                            [&shares, turn] { shares.process(turn); }});
     }
     measure(variants, quick ? 2 : 50, quick ? 1 : 20);
-
-    for (std::size_t i = 0; i < kShares; ++i) {
-        if (results[i].hash == reference[i].hash) continue;
-        fmt::print(stderr, "share {}: the kernel and OpenSSL disagree\n", i);
+    if (!shares.agree()) {
+        fmt::print(stderr, "the kernel and OpenSSL disagree about a share\n");
         return 1;
     }
+
     fmt::print("full share check, {}-byte coinbase, {} branches\n", kCoinbaseSize,
                job->branches.size());
     for (const auto& variant : variants) {

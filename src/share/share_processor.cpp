@@ -30,14 +30,12 @@ void ShareProcessor::process(std::span<const PendingShare> shares, std::span<Ver
 
 void ShareProcessor::process_chunk(std::span<const PendingShare> shares,
                                    std::span<Verdict> verdicts) {
-    std::array<CheckRequest, kChunk> requests;
-    std::array<CheckResult, kChunk> results;
     std::size_t hashed = 0;
     for (const auto& share : shares) {
         if (share.job == nullptr) continue;
-        requests[hashed++] = {share.job.get(), share.choice, target_of(share.difficulty)};
+        requests_[hashed++] = {share.job.get(), share.choice, target_of(share.difficulty)};
     }
-    validator_.check(std::span(requests).first(hashed), std::span(results).first(hashed));
+    validator_.check(std::span(requests_).first(hashed), std::span(results_).first(hashed));
 
     std::size_t next = 0;
     for (std::size_t i = 0; i < shares.size(); ++i) {
@@ -45,7 +43,7 @@ void ShareProcessor::process_chunk(std::span<const PendingShare> shares,
             verdicts[i] = {};
             verdicts[i].refusal = shares[i].policy.value_or(Refusal::job_not_found);
         } else {
-            verdicts[i] = judge(shares[i], results[next++]);
+            verdicts[i] = judge(shares[i], results_[next++]);
         }
     }
 }

@@ -9,6 +9,7 @@
 #include "share/refusal.h"
 #include "share/validator.h"
 
+#include <array>
 #include <optional>
 #include <span>
 
@@ -54,7 +55,7 @@ class ShareProcessor {
     void process(std::span<const PendingShare> shares, std::span<Verdict> verdicts);
 
  private:
-    static constexpr std::size_t kChunk = 64;        // shares hashed per round, bounds the stack
+    static constexpr std::size_t kChunk = 64;        // shares hashed per round
     static constexpr std::size_t kTargetSlots = 64;  // power of two
 
     void process_chunk(std::span<const PendingShare> shares, std::span<Verdict> verdicts);
@@ -68,6 +69,8 @@ class ShareProcessor {
     };
     Validator validator_;
     std::array<CachedTarget, kTargetSlots> targets_;
+    std::array<CheckRequest, kChunk> requests_;  // of the present round
+    std::array<CheckResult, kChunk> results_;
 };
 
 // What the log keeps of an accepted share, or of a block found by a refused one.
