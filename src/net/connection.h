@@ -19,6 +19,7 @@ namespace adit::net {
 
 class Connection;
 class Loop;
+struct Output;
 class TlsContext;
 class TlsStream;
 
@@ -133,8 +134,6 @@ class Connection {
         lingering,  // sending is shut down: reading to the peer's end or the deadline
         dead,       // to be destroyed at the end of the turn
     };
-    enum class Start { open, waiting, refused };
-    struct Output;
     struct Io;
 
     Connection(Loop& loop, ConnectionId id, int fd, const Address& peer,
@@ -155,18 +154,20 @@ class Connection {
     void continue_handshake();
     void read_lines();
     void serve_buffer(std::string_view buffer, std::size_t searched);
-    void keep_input(std::string_view rest);
+    void fail_line();
+    void go_on_next_turn();
     void discard_input();
     void end_of_input();
     Io read_some(char* to, std::size_t size);
     Io write_some(std::string_view bytes);
-    void write_parts(std::string_view a, std::string_view b, std::string_view c);
-    void keep_output(std::string_view rest);
+    void write_parts(std::string_view first, std::string_view second);
+    bool keep_output(std::string_view bytes);
+    void wait_for_room();
     void drop_output();
+    void start_lingering();
     void refuse(RefuseReason reason);
     void end(Phase phase, CloseReason reason);
     void update_interest();
-    void arm_stall_deadline();
 
     Loop& loop_;
     std::shared_ptr<const ConnectionSettings> settings_;
@@ -184,9 +185,12 @@ class Connection {
     bool ending_ = false;          // in the loop's list of connections to finish
     bool dirty_ = false;           // in the loop's list of connections to flush
     bool blocked_ = false;         // the socket takes no more for now
+    bool paused_ = false;          // TLS must write before it can read on
     bool resuming_ = false;        // in the loop's list of connections to go on with
     bool peer_ended_ = false;      // read end of file
     bool counted_address_ = false;
+    bool reset_ = false;    // end with RST
+    bool refused_ = false;  // never opened, counted as refused
 };
 
 }  // namespace adit::net

@@ -30,9 +30,10 @@ class ConnectionBudget {
 class HandshakeRate {
  public:
     explicit HandshakeRate(std::uint32_t per_s) { set_per_s(per_s); }
-    // 0 when a handshake may start now (and takes it); else the nanoseconds to wait before asking
-    // again. now_ns is Clock::steady_ns().
-    std::int64_t acquire(std::int64_t now_ns);
+    // 0 when a handshake may start now, else the nanoseconds to wait. now_ns is Clock::steady_ns().
+    std::int64_t wait_ns(std::int64_t now_ns) const;
+    // Counts one that started.
+    void take(std::int64_t now_ns);
     void set_per_s(std::uint32_t per_s) { interval_ns_ = per_s == 0 ? 0 : 1'000'000'000 / per_s; }
 
  private:

@@ -65,6 +65,7 @@ class LineClient {
 
  private:
     LineClient() = default;
+    Result<void> open(const Address& address, std::int64_t deadline_ms);
     Result<void> wait(short events, std::int64_t deadline_ms);
     Result<void> handshake(const std::string& host, std::int64_t deadline_ms);
     Result<std::size_t> read_some(std::int64_t deadline_ms);

@@ -57,7 +57,6 @@ class Listener final : public Loop::Watcher {
     std::shared_ptr<const ConnectionSettings> settings_;
     ListenerOptions options_;
     TimerId resume_{};
-    bool waiting_ = false;
 };
 
 }  // namespace adit::net

@@ -81,7 +81,8 @@ class Loop {
     std::uint32_t watch(int fd, Watcher& watcher);
     void pause(std::uint32_t watch, int fd, bool paused);
     void unwatch(std::uint32_t watch, int fd);
-    // Takes the descriptor; handshake and on_open follow, perhaps at once.
+    // Takes the descriptor, counted in the settings' budget already; handshake and on_open follow,
+    // perhaps at once.
     void adopt(int fd, const Address& peer, std::shared_ptr<const ConnectionSettings> settings);
 
  private:
@@ -105,6 +106,7 @@ class Loop {
     void run_timers();
     void end_turn();
     void flush_dirty();
+    void mark_dirty(Connection& connection);
     void sweep();
     void close_all();
     TimerId add_timer(std::int64_t ms, std::int64_t every_ms, Task task);
@@ -113,8 +115,8 @@ class Loop {
     // For Connection.
     Deadlines& deadlines_of(ConnectionId id);
     void destroy(Connection& connection);
-    std::unique_ptr<Connection::Output> take_output();
-    void give_back(std::unique_ptr<Connection::Output> output);
+    std::unique_ptr<Output> take_output();
+    void give_back(std::unique_ptr<Output> output);
 
     const base::Clock& clock_;
     Metrics& metrics_;
@@ -140,9 +142,9 @@ class Loop {
     std::vector<Connection*> ending_;
     std::vector<ConnectionId> resuming_;
     std::vector<ConnectionId> resuming_now_;
-    std::vector<std::unique_ptr<Connection::Output>> spare_outputs_;
-    std::unique_ptr<char[]> buffer_;
-    std::uint64_t bytes_in_ = 0;  // of this turn
+    std::vector<std::unique_ptr<Output>> spare_outputs_;
+    std::unique_ptr<char[]> buffer_;  // kBufferSize bytes: one incomplete line and one read
+    std::uint64_t bytes_in_ = 0;      // of this turn
     std::uint64_t bytes_out_ = 0;
 
     std::map<std::pair<std::int64_t, std::uint64_t>, Timer> timers_;

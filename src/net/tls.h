@@ -36,13 +36,16 @@ class TlsStream {
     TlsIo write(std::string_view bytes);
     // Tells the peer that nothing follows. Best effort.
     void close_notify();
+    // Why the last handshake() or read() or write() failed, in OpenSSL's words.
+    const std::string& failure() const { return failure_; }
 
  private:
     friend class TlsContext;
     explicit TlsStream(ssl_st* ssl) : ssl_(ssl) {}
-    TlsStatus status_of(int result) const;
+    TlsStatus status_of(int result);
 
     ssl_st* ssl_;
+    std::string failure_;
 };
 
 // Certificate, key and parameters: TLS 1.2 or later. Safe from any thread.
