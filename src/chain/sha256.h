@@ -34,11 +34,17 @@ struct Sha256Kernel {
     // SHA-256d of a message of fixed length at data[i].
     using Double = void (*)(const std::uint8_t* const data[], Sha256Digest* const out[]);
 
+    // Climbs a merkle tree: *nodes[i] = SHA-256d(*nodes[i] ++ branches[i][level]) for each level
+    // from 0 to depth - 1.
+    using Climb = void (*)(Sha256Digest* const nodes[], const Sha256Digest* const branches[],
+                           std::size_t depth);
+
     std::string_view name;  // "sha-ni" or "portable"
     std::array<Compress, kSha256Lanes> compress;
     std::array<Finish, kSha256Lanes> finish;
     std::array<Double, kSha256Lanes> double_64;  // merkle nodes
     std::array<Double, kSha256Lanes> double_80;  // block headers
+    std::array<Climb, kSha256Lanes> climb;
 };
 
 // The fastest kernel this processor runs. Chosen on first use.
@@ -76,6 +82,14 @@ inline void sha256d_64(const Sha256Kernel& kernel, const std::uint8_t* const dat
 inline void sha256d_80(const Sha256Kernel& kernel, const std::uint8_t* const data[],
                        std::size_t count, Sha256Digest* const out[]) {
     kernel.double_80[count - 1](data, out);
+}
+
+// Folds the first `depth` branches at branches[i] onto *nodes[i], for `count` (1..kSha256Lanes)
+// nodes: faster than sha256d_64 level by level, since nothing leaves the registers in between.
+inline void sha256d_climb(const Sha256Kernel& kernel, Sha256Digest* const nodes[],
+                          const Sha256Digest* const branches[], std::size_t depth,
+                          std::size_t count) {
+    kernel.climb[count - 1](nodes, branches, depth);
 }
 
 }  // namespace adit::chain

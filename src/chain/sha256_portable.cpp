@@ -122,8 +122,8 @@ Block<T> load(const std::uint8_t* const data[], std::size_t offset, std::size_t 
 }
 
 // The hash of the digest that `first` is.
-template <class T, std::size_t N>
-void second_hash(const std::array<T, 8>& first, Sha256Digest* const out[]) {
+template <class T>
+std::array<T, 8> second_hash(const std::array<T, 8>& first) {
     Block<T> block{};
     for (std::size_t i = 0; i < 8; ++i)
         block[i] = first[i];
@@ -131,6 +131,11 @@ void second_hash(const std::array<T, 8>& first, Sha256Digest* const out[]) {
     block[15] = splat<T>(32 * 8);
     auto state = start<T>();
     fold(state, block);
+    return state;
+}
+
+template <class T, std::size_t N>
+void store_digests(Sha256Digest* const out[], const std::array<T, 8>& state) {
     for (std::size_t lane = 0; lane < N; ++lane) {
         for (std::size_t i = 0; i < 8; ++i) {
             base::store_be32(out[lane]->data() + 4 * i, lane_of(state[i], lane));
@@ -166,17 +171,23 @@ void compress(Sha256State* const states[], const std::uint8_t* const data[], std
 
 template <std::size_t N>
 void finish(const Sha256State* const states[], Sha256Digest* const out[]) {
-    second_hash<Word<N>, N>(gather<N>(states), out);
+    store_digests<Word<N>, N>(out, second_hash(gather<N>(states)));
+}
+
+// SHA-256d of one whole block.
+template <class T>
+std::array<T, 8> double_of_64(Block<T>& block) {
+    auto state = start<T>();
+    fold(state, block);
+    all_rounds(state, [](std::size_t i) -> T { return splat<T>(kSha256Padding64[i]); });
+    return second_hash(state);
 }
 
 template <std::size_t N>
 void double_64(const std::uint8_t* const data[], Sha256Digest* const out[]) {
     using T = Word<N>;
-    auto state = start<T>();
     auto block = load<T, N>(data, 0, 16);
-    fold(state, block);
-    all_rounds(state, [](std::size_t i) -> T { return splat<T>(kSha256Padding64[i]); });
-    second_hash<T, N>(state, out);
+    store_digests<T, N>(out, double_of_64(block));
 }
 
 template <std::size_t N>
@@ -189,7 +200,23 @@ void double_80(const std::uint8_t* const data[], Sha256Digest* const out[]) {
     block[4] = splat<T>(0x80000000);
     block[15] = splat<T>(80 * 8);
     fold(state, block);
-    second_hash<T, N>(state, out);
+    store_digests<T, N>(out, second_hash(state));
+}
+
+template <std::size_t N>
+void climb(Sha256Digest* const nodes[], const Sha256Digest* const branches[], std::size_t depth) {
+    std::array<std::array<std::uint8_t, 64>, N> pairs;
+    std::array<const std::uint8_t*, N> data{};
+    for (std::size_t lane = 0; lane < N; ++lane)
+        data[lane] = pairs[lane].data();
+    for (std::size_t level = 0; level < depth; ++level) {
+        for (std::size_t lane = 0; lane < N; ++lane) {
+            std::copy(nodes[lane]->begin(), nodes[lane]->end(), pairs[lane].begin());
+            const auto& branch = branches[lane][level];
+            std::copy(branch.begin(), branch.end(), pairs[lane].begin() + 32);
+        }
+        double_64<N>(data.data(), nodes);
+    }
 }
 
 }  // namespace
@@ -200,6 +227,7 @@ constinit const Sha256Kernel kSha256Portable{
     {finish<1>, finish<2>, finish<3>, finish<4>},
     {double_64<1>, double_64<2>, double_64<3>, double_64<4>},
     {double_80<1>, double_80<2>, double_80<3>, double_80<4>},
+    {climb<1>, climb<2>, climb<3>, climb<4>},
 };
 
 }  // namespace adit::chain

@@ -113,6 +113,33 @@ TEST_P(EveryKernel, WritesEachOutputOverItsInput) {
     }
 }
 
+TEST_P(EveryKernel, ClimbsAMerkleTreeAsOpensslDoesLevelByLevel) {
+    std::mt19937_64 random(6);
+    for (std::size_t count = 1; count <= kSha256Lanes; ++count) {
+        for (std::size_t depth = 0; depth <= 14; ++depth) {
+            std::array<Sha256Digest, kSha256Lanes> nodes;
+            std::array<std::vector<Sha256Digest>, kSha256Lanes> branches;
+            std::array<Sha256Digest*, kSha256Lanes> node{};
+            std::array<const Sha256Digest*, kSha256Lanes> branch{};
+            std::array<Sha256Digest, kSha256Lanes> expected;
+            for (std::size_t i = 0; i < count; ++i) {
+                nodes[i] = expected[i] = openssl_once(random_bytes(random, 8));
+                for (std::size_t level = 0; level < depth; ++level) {
+                    branches[i].push_back(openssl_once(random_bytes(random, 8)));
+                    Bytes both(expected[i].begin(), expected[i].end());
+                    base::append(both, branches[i].back());
+                    expected[i] = openssl_twice(both);
+                }
+                node[i] = &nodes[i];
+                branch[i] = branches[i].data();
+            }
+            sha256d_climb(kernel(), node.data(), branch.data(), depth, count);
+            for (std::size_t i = 0; i < count; ++i)
+                ASSERT_EQ(nodes[i], expected[i]) << depth;
+        }
+    }
+}
+
 TEST_P(EveryKernel, MidstateCoversOnlyWholeBlocks) {
     std::mt19937_64 random(5);
     const auto prefix = random_bytes(random, 200);
