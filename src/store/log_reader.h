@@ -30,30 +30,37 @@ class LogReader {
     std::expected<std::optional<share::LogBatch>, LogError> next(share::LogPosition limit);
 
     const share::LogPoint& point() const { return point_; }
-    const share::LogId& log_id() const { return log_id_; }
-    std::uint32_t slice_s() const { return slice_s_; }
+    const share::LogId& log_id() const { return header_.log_id; }
+    std::uint32_t slice_s() const { return header_.slice_s; }
+    // The segment that the next batch is looked for in.
+    const SegmentHeader& segment() const { return header_; }
 
  private:
     LogReader(FileSystem& files, std::filesystem::path log_dir);
     std::expected<void, LogError> enter(std::uint64_t number);
-    std::expected<bool, LogError> advance_segment();
-    std::expected<void, LogError> find_end_of_segment();
-    std::expected<base::ByteSpan, LogError> window(std::uint64_t offset, std::size_t size);
-    LogError error_at(LogErrorKind kind, std::uint64_t offset, std::string what) const;
+    // Learns where this segment ends when its successor exists by now.
+    std::expected<void, LogError> look_for_successor();
+    // Reads up to a known point, which must be between two batches of this log.
+    std::expected<void, LogError> skip_to(const share::LogPoint& point);
+    std::expected<std::optional<share::LogBatch>, LogError> read_batch(share::LogPosition limit);
+    // What to say of bytes that are no batch: nullopt for the end of a log at rest.
+    std::expected<std::optional<share::LogBatch>, LogError> no_batch(share::LogPosition limit,
+                                                                     std::string what);
+    std::expected<base::ByteSpan, LogError> window(std::uint64_t offset, std::size_t size,
+                                                   share::LogPosition limit);
+    LogError error_here(LogErrorKind kind, std::string what) const;
 
     FileSystem* files_;
     std::filesystem::path log_dir_;
-    share::LogId log_id_{};
-    std::uint32_t slice_s_ = 0;
     share::LogPoint point_;
     std::int64_t time_ms_ = 0;
 
-    std::uint64_t segment_ = 0;
-    share::LogPosition base_ = 0;
+    std::unique_ptr<File> file_;
+    SegmentHeader header_;
     // Where the next segment begins, once it exists; what lies behind in this one is void.
     std::optional<share::LogPosition> segment_end_;
-    share::LogPosition checked_limit_ = 0;
-    std::unique_ptr<File> file_;
+    // The largest limit for which it was known that no successor exists below it.
+    share::LogPosition looked_for_ = 0;
     base::Bytes buffer_;
     std::uint64_t buffer_at_ = 0;
 };
