@@ -53,12 +53,12 @@ std::expected<std::optional<share::LogBatch>, LogError> LogReader::next(share::L
             if (auto looked = look_for_successor(); !looked) return std::unexpected(looked.error());
             looked_for_ = limit;
         }
+        if (point_.position >= limit) return std::nullopt;
         if (segment_end_ && point_.position >= *segment_end_) {
             const auto number = header_.number + 1;
             if (auto entered = enter(number); !entered) return std::unexpected(entered.error());
             continue;
         }
-        if (point_.position >= limit) return std::nullopt;
         return read_batch(limit);
     }
 }
@@ -182,12 +182,17 @@ std::expected<void, LogError> LogReader::skip_to(const share::LogPoint& point) {
 std::expected<base::ByteSpan, LogError> LogReader::window(std::uint64_t offset, std::size_t size,
                                                           share::LogPosition limit) {
     if (offset < buffer_at_ || offset + size > buffer_at_ + buffer_.size()) {
+        const auto file_size = file_->size();
+        if (!file_size) {
+            return std::unexpected(error_here(LogErrorKind::io, file_size.error().text()));
+        }
+        const auto left = *file_size - std::min(*file_size, offset);
+        auto wanted = std::max<std::uint64_t>(size, std::min<std::uint64_t>(kReadAhead, left));
         // Never ahead of the limit: what lies there may still be written.
-        auto wanted = std::max(size, kReadAhead);
         if (limit != kToTheEnd) {
             wanted = std::min<std::uint64_t>(wanted, limit - point_.position);
         }
-        buffer_.resize(wanted);
+        buffer_.resize(static_cast<std::size_t>(wanted));
         buffer_at_ = offset;
         const auto got = file_->read_at(buffer_, offset);
         if (!got) {

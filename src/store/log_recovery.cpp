@@ -172,6 +172,13 @@ std::expected<RecoveredLog, LogError> recover_log(FileSystem& files,
     if (auto made = files.create_directories(log_dir); !made) {
         return std::unexpected(io_error(log_dir.string(), made.error()));
     }
+    // Names that are only in the system's cache yet must not vanish under what is added from now
+    // on.
+    for (const auto& directory : {log_dir, log_dir.parent_path()}) {
+        if (auto done = files.sync_dir(directory); !done) {
+            return std::unexpected(io_error(directory.string(), done.error()));
+        }
+    }
     const auto numbers = list_segments(files, log_dir);
     if (!numbers) return std::unexpected(numbers.error());
     if (numbers->empty()) return new_log(slice_s);

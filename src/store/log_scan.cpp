@@ -1,9 +1,16 @@
 #include "store/log_scan.h"
 
+#include <cstring>
+
 namespace adit::store {
 namespace {
 
 constexpr std::size_t kChunk = 1 << 20;
+
+bool all_zero(base::ByteSpan bytes) {
+    return bytes.empty() ||
+           (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
 
 // True when a whole intact batch stands at this offset.
 std::expected<bool, IoError> intact_at(File& file, const SegmentHeader& header,
@@ -51,18 +58,22 @@ std::expected<SegmentTail, LogError> look_at_tail(File& file, const SegmentHeade
             LogError{LogErrorKind::io, segment_name(header.number), offset, error.text()});
     };
     SegmentTail tail{offset, std::nullopt};
-    base::Bytes chunk(kChunk);
+    const auto size = file.size();
+    if (!size) return failed(size.error());
+    base::Bytes chunk(std::min<std::uint64_t>(kChunk, *size - std::min(*size, offset) + 16));
     // Chunks overlap by a frame's first fields, so that none is missed at a border.
-    for (std::uint64_t at = offset;; at += kChunk - 16) {
+    for (std::uint64_t at = offset;; at += chunk.size() - 16) {
         const auto got = file.read_at(chunk, at);
         if (!got) return failed(got.error());
         const auto bytes = base::ByteSpan(chunk).first(*got);
-        const auto last = std::find_if(bytes.rbegin(), bytes.rend(), [](auto b) { return b != 0; });
-        if (last != bytes.rend()) {
+        const bool zero = all_zero(bytes);
+        if (!zero) {
+            const auto last =
+                std::find_if(bytes.rbegin(), bytes.rend(), [](auto b) { return b != 0; });
             tail.dirty_end =
                 std::max(tail.dirty_end, at + static_cast<std::uint64_t>(bytes.rend() - last));
         }
-        for (std::size_t i = 0; i + 16 <= bytes.size() && last != bytes.rend(); ++i) {
+        for (std::size_t i = 0; i + 16 <= bytes.size() && !zero; ++i) {
             if (at + i == offset) continue;
             if (base::load_le<std::uint64_t>(bytes.data() + i + 8) != position_of(header, at + i)) {
                 continue;
@@ -75,7 +86,7 @@ std::expected<SegmentTail, LogError> look_at_tail(File& file, const SegmentHeade
                 return tail;
             }
         }
-        if (*got < kChunk) return tail;
+        if (*got < chunk.size()) return tail;
     }
 }
 

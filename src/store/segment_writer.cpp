@@ -97,10 +97,13 @@ bool SegmentWriter::install(File& reserve) {
     header.last_time_ms = segment_.last_time_ms;
     header.created_wall_ms = clock_.wall_ms();
     header.slice_s = slice_s_;
-    // A file of this name can only be left from an attempt that failed after the rename. It has no
-    // batches, because none is written before this function succeeds, so replacing it is safe.
-    return note(reserve.write_at(encode(header), 0)) && note(reserve.sync()) &&
-           note(files_.rename(settings_.dir / kReserveName,
+    if (!note(reserve.write_at(encode(header), 0)) || !note(reserve.sync())) return false;
+    // From here on a crash may find the new segment, which ends the old one where it stands:
+    // nothing may be added there any more, even when the following steps fail. A file of the new
+    // name can only be left from such a failure. It has no batches, because none is written before
+    // this function succeeds, so replacing it is safe.
+    usable_ = false;
+    return note(files_.rename(settings_.dir / kReserveName,
                               settings_.dir / segment_name(header.number))) &&
            note(files_.sync_dir(settings_.dir));
 }

@@ -1,0 +1,141 @@
+// Proves promise 1 and 2 of the design on the share log: the power goes at any moment, also during
+// recovery, with failing writes and full disks in between; every share that was answered
+// `committed` is there afterwards exactly once, none that was answered `failed` is there, nothing
+// is there twice. The mutant that answers before fdatasync must be caught by the very same check.
+#include "store/log_test_support.h"
+
+#include <cerrno>
+
+namespace adit::store {
+namespace {
+
+struct Verdict {
+    std::uint64_t cuts = 0;
+    std::uint64_t committed = 0;
+    std::uint64_t failed = 0;
+    std::uint64_t lost = 0;     // committed but not there
+    std::uint64_t counted = 0;  // failed but there
+    std::uint64_t twice = 0;
+    std::uint64_t unreadable = 0;
+    std::string example;
+
+    std::uint64_t violations() const { return lost + counted + twice + unreadable; }
+};
+
+class Story {
+ public:
+    Story(std::uint64_t seed, bool mutant)
+        : files_(seed), random_(seed * 7'919 + 1), bench_(files_) {
+        bench_.settings.answer_before_sync = mutant;
+        bench_.settings.segment_bytes = 8 << 10;
+        bench_.settings.retry_ms = 0;
+        bench_.settings.queue_shares = 400;
+        bench_.settings.batch_shares = 100;
+    }
+
+    // Lives until the power has gone this often, then reads everything back.
+    void live(int cuts, Verdict& verdict) {
+        for (int cut = 0; cut < cuts; ++cut) {
+            files_.cut_power_at(1 + below(120));
+            if (below(4) == 0) files_.set_failure_chance(0.05);
+            while (files_.powered()) {
+                if (bench_.open()) work();
+            }
+            bench_.log.reset();  // the process dies with the machine
+            files_.clear_faults();
+            files_.restore_power();
+            ++verdict.cuts;
+        }
+        judge(verdict);
+    }
+
+ private:
+    std::uint64_t below(std::uint64_t n) { return random_() % n; }
+
+    void work() {
+        while (files_.powered()) {
+            if (below(12) == 0) files_.set_capacity(files_.used() + below(20'000));
+            if (below(12) == 0) files_.set_capacity(1 << 30);
+            if (below(20) == 0) bench_.log->record_job(testing::small_job(++job_));
+            if (below(20) == 0) bench_.log->account(fmt::format("account {}", below(50)));
+            bench_.clock.advance_ms(static_cast<std::int64_t>(below(50)));
+            const auto count = static_cast<int>(1 + below(30));
+            if (bench_.submit(mark_, count)) {
+                sizes_[mark_] = count;
+                // Now and then wait, so that batches of many sizes form.
+                if (below(3) == 0) std::this_thread::yield();
+            } else {
+                std::this_thread::yield();
+            }
+            mark_ += 100;
+            if (below(60) == 0) return;  // a clean stop and start in between
+        }
+    }
+
+    void judge(Verdict& verdict) {
+        const auto opened = bench_.open();
+        bench_.log.reset();
+        const auto all = testing::read_log(files_);
+        if (!opened || !all.error.empty()) {
+            ++verdict.unreadable;
+            verdict.example = opened ? all.error : opened.error().text();
+            return;
+        }
+        const auto marks = all.marks();
+        for (const auto& [mark, times] : marks)
+            verdict.twice += times != 1;
+        for (const auto& [ticket, result] : bench_.answers.results()) {
+            for (int i = 0; i < sizes_.at(ticket); ++i) {
+                const bool there = marks.contains(ticket + static_cast<unsigned>(i));
+                if (result == share::CommitResult::committed) {
+                    ++verdict.committed;
+                    verdict.lost += !there;
+                } else {
+                    ++verdict.failed;
+                    verdict.counted += there;
+                }
+            }
+        }
+    }
+
+    FaultyFileSystem files_;
+    std::mt19937_64 random_;
+    testing::LogBench bench_;
+    std::map<std::uint64_t, int> sizes_;
+    std::uint64_t mark_ = 1'000;
+    job::JobId job_ = 0;
+};
+
+Verdict tell(std::uint64_t seeds, bool mutant) {
+    Verdict verdict;
+    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+        const auto before = verdict.violations();
+        Story(seed, mutant).live(4, verdict);
+        if (!mutant && verdict.violations() != before) {
+            ADD_FAILURE() << "seed " << seed << ": lost " << verdict.lost << ", counted "
+                          << verdict.counted << ", twice " << verdict.twice << ", unreadable "
+                          << verdict.unreadable << " " << verdict.example;
+            break;
+        }
+    }
+    return verdict;
+}
+
+TEST(PowerCut, LosesNothingAnsweredInTenThousandCuts) {
+    const auto verdict = tell(2'500, false);
+    EXPECT_EQ(verdict.violations(), 0u);
+    EXPECT_EQ(verdict.cuts, 10'000u);
+    // The story is about something: many answers of both kinds.
+    EXPECT_GT(verdict.committed, 100'000u);
+    EXPECT_GT(verdict.failed, 1'000u);
+    RecordProperty("committed", std::to_string(verdict.committed));
+    RecordProperty("failed", std::to_string(verdict.failed));
+}
+
+TEST(PowerCut, CatchesALogThatAnswersBeforeFdatasync) {
+    const auto verdict = tell(100, true);
+    EXPECT_GT(verdict.lost, 0u);
+}
+
+}  // namespace
+}  // namespace adit::store
