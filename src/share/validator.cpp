@@ -2,6 +2,9 @@
 
 #include "base/check.h"
 
+#include <algorithm>
+#include <limits>
+
 namespace adit::share {
 
 namespace {
@@ -24,8 +27,7 @@ struct Lane {
     const std::uint8_t* back;
     std::size_t back_blocks = 0;
     std::array<std::uint8_t, 2 * kBlock> front;
-    // The 64 bytes of a merkle node: the hash so far, at the end the root, and its right neighbour.
-    std::array<chain::Sha256Digest, 2> node;
+    chain::Sha256Digest node;  // the coinbase's txid, folded up to the merkle root
     std::array<std::uint8_t, chain::kHeaderSize> header;
 };
 
@@ -60,7 +62,7 @@ void load(Lane& lane) {
     lane.state = job.midstate.state;
 }
 
-// Leaves each coinbase's txid in the first half of its lane's node.
+// Leaves each coinbase's txid in its lane's node.
 void hash_coinbases(const chain::Sha256Kernel& kernel, std::span<Lane> lanes) {
     std::array<chain::Sha256State*, kLanes> states;
     std::array<const std::uint8_t*, kLanes> data;
@@ -69,7 +71,7 @@ void hash_coinbases(const chain::Sha256Kernel& kernel, std::span<Lane> lanes) {
         load(lanes[i]);
         states[i] = &lanes[i].state;
         data[i] = lanes[i].front.data();
-        out[i] = &lanes[i].node[0];
+        out[i] = &lanes[i].node;
     }
     const auto compress = kernel.compress[lanes.size() - 1];
     compress(states.data(), data.data(), lanes[0].front_blocks);
@@ -80,22 +82,25 @@ void hash_coinbases(const chain::Sha256Kernel& kernel, std::span<Lane> lanes) {
 }
 
 // Folds every lane's branches onto its node. Lanes of different jobs may have different numbers of
-// branches; those that are done drop out.
+// branches: all climb as far as the lowest tree goes, then those that are done drop out.
 void fold_branches(const chain::Sha256Kernel& kernel, std::span<Lane> lanes) {
-    static_assert(sizeof(Lane::node) == kBlock, "both halves are one message");
-    for (std::size_t level = 0;; ++level) {
-        std::array<const std::uint8_t*, kLanes> data;
-        std::array<chain::Sha256Digest*, kLanes> out;
+    static_assert(sizeof(chain::Hash256) == sizeof(chain::Sha256Digest), "branches are digests");
+    std::array<const chain::Sha256Digest*, kLanes> branches;
+    std::array<chain::Sha256Digest*, kLanes> nodes;
+    std::size_t level = 0;
+    for (;;) {
         std::size_t count = 0;
+        auto lowest = std::numeric_limits<std::size_t>::max();
         for (auto& lane : lanes) {
-            const auto& branches = lane.request->job->branches;
-            if (level >= branches.size()) continue;
-            lane.node[1] = branches[level].bytes;
-            data[count] = lane.node[0].data();
-            out[count++] = &lane.node[0];
+            const auto& all = lane.request->job->branches;
+            if (all.size() <= level) continue;
+            lowest = std::min(lowest, all.size());
+            branches[count] = &all[level].bytes;
+            nodes[count++] = &lane.node;
         }
         if (count == 0) return;
-        chain::sha256d_64(kernel, data.data(), count, out.data());
+        chain::sha256d_climb(kernel, nodes.data(), branches.data(), lowest - level, count);
+        level = lowest;
     }
 }
 
@@ -109,7 +114,7 @@ void hash_headers(const chain::Sha256Kernel& kernel, std::span<Lane> lanes) {
         auto* at = lane.header.data();
         base::store_le(at, choice.version);
         std::memcpy(at + 4, job.source->previous.bytes.data(), 32);
-        std::memcpy(at + 36, lane.node[0].data(), 32);
+        std::memcpy(at + 36, lane.node.data(), 32);
         base::store_le(at + 68, choice.ntime);
         base::store_le(at + 72, job.bits);
         base::store_le(at + 76, choice.nonce);
