@@ -183,7 +183,7 @@ int main(int argc, char** argv) {
         variants.push_back({fmt::format("processor, {} in a turn", turn),
                             [&shares, turn] { shares.process(turn); }});
     }
-    measure(variants, quick ? 2 : 50, quick ? 1 : 20);
+    measure(variants, quick ? 2 : 500, quick ? 1 : 2);
     if (!shares.agree()) {
         fmt::print(stderr, "the kernel and OpenSSL disagree about a share\n");
         return 1;
