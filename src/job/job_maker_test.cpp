@@ -98,6 +98,22 @@ TEST(JobMaker, IsCleanAtFirstEvenOnTheGenesisBlocksZeroPrevious) {
     EXPECT_TRUE((*make(source))->clean);
 }
 
+TEST(JobMaker, FollowsAJobWithoutTransactionsByTheFullOneOfTheSameTip) {
+    JobMaker maker({.payout_script = kScript}, 1);
+    auto early = sample_template({.transactions = 0});
+    early.complete = false;
+    const auto full = sample_template_ref({.transactions = 7});
+    early.previous = full->previous;
+    const auto first = maker.make(std::make_shared<BlockTemplate>(early), 0).value();
+    const auto second = maker.make(full, 50).value();
+    EXPECT_TRUE(first->branches.empty());
+    EXPECT_TRUE(first->clean);
+    EXPECT_FALSE(second->clean);
+    EXPECT_EQ(second->tip, first->tip);
+    EXPECT_EQ(second->branches.size(), 3U);
+    EXPECT_TRUE(chain::witness_commitment_of(coinbase(*first)));
+}
+
 TEST(JobMaker, RefusesBadTemplatesByReason) {
     struct Row {
         std::string_view name;

@@ -96,6 +96,28 @@ TEST(Derive, RefusesBitsThatEncodeNoTarget) {
     EXPECT_FALSE(derive(job));
 }
 
+TEST(Derive, RebuildsAJobFromWhatTheLogKeepsOfIt) {
+    const auto job = make_job({});
+    auto source = std::make_shared<BlockTemplate>();
+    source->previous = job->source->previous;
+    Job again;
+    again.id = job->id;
+    again.source = source;
+    again.coinbase_head = job->coinbase_head;
+    again.coinbase_tail = job->coinbase_tail;
+    again.branches = job->branches;
+    again.version = job->version;
+    again.bits = job->bits;
+    again.ntime = job->ntime;
+    again.clean = job->clean;
+    ASSERT_TRUE(derive(again));
+    EXPECT_EQ(again.broadcast_line, job->broadcast_line);
+    EXPECT_EQ(again.network_target, job->network_target);
+    EXPECT_EQ(again.midstate.state, job->midstate.state);
+    EXPECT_EQ(again.padded_tail, job->padded_tail);
+    EXPECT_EQ(header_of(again, {}).hash(), header_of(*job, {}).hash());
+}
+
 TEST(HeaderOf, RebuildsHistoricBlocks) {
     for (const auto& historic : historic_blocks()) {
         for (const std::size_t split : {0U, 1U, 42U, 50U, 63U, 64U, 65U, 100U}) {
