@@ -89,7 +89,7 @@ function(adit_test name)
   endif()
   string(COMPARE EQUAL ${ARG_LABEL} e2e serial)
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
-  target_link_libraries(${name} PRIVATE adit_options GTest::gtest GTest::gmock GTest::gtest_main)
+  target_link_libraries(${name} PRIVATE adit_options adit_base GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE ADIT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   adit_precompile(${name})
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60

@@ -9,7 +9,8 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kSubscribed =
-    R"({"id":2,"result":[[["mining.set_difficulty","s1"],["mining.notify","s1"]],"01020304",8],"error":null})";
+    R"({"id":2,"result":[[["mining.set_difficulty","s1"],["mining.notify","s1"]],)"
+    R"("01020304",8],"error":null})";
 constexpr const char* kAuthorized = R"({"id":3,"result":true,"error":null})";
 constexpr const char* kMask =
     R"({"id":1,"result":{"version-rolling":true,"version-rolling.mask":"1fffe000"},"error":null})";
@@ -325,16 +326,18 @@ TEST_F(ClientProtocolTest, ReadsEveryFormOfReconnect) {
     EXPECT_EQ(order(R"(["h","33x",99999999])").wait_s, 600U);
 }
 
-TEST_F(ClientProtocolTest, NamesEveryProtocolError) {
-    struct Row {
-        std::string line;
-        ProtocolError error;
-        bool opened = true;
-    };
-    const auto method = [](std::string_view name, std::string_view params) {
-        return fmt::format(R"({{"id":null,"method":"{}","params":{}}})", name, params);
-    };
-    std::vector<Row> rows{
+struct BadLine {
+    std::string line;
+    ProtocolError error;
+    bool opened = true;  // after the subscription
+};
+
+std::string method(std::string_view name, std::string_view params) {
+    return fmt::format(R"({{"id":null,"method":"{}","params":{}}})", name, params);
+}
+
+std::vector<BadLine> bad_lines() {
+    return {
         {std::string(ClientProtocol::kMaxLine + 1, ' '), ProtocolError::line_too_long},
         {"{", ProtocolError::not_json},
         {"[1,2]", ProtocolError::not_json},
@@ -349,6 +352,7 @@ TEST_F(ClientProtocolTest, NamesEveryProtocolError) {
          false},
         {R"({"id":1,"result":{"version-rolling":true}})", ProtocolError::bad_version_mask},
         {notify(), ProtocolError::bad_notify, false},
+        {R"({"id":3,"result":false,"error":null})", ProtocolError::unauthorized},
         {method("mining.set_difficulty", "[0]"), ProtocolError::bad_difficulty},
         {method("mining.set_difficulty", "[-1]"), ProtocolError::bad_difficulty},
         {method("mining.set_difficulty", "[\"1\"]"), ProtocolError::bad_difficulty},
@@ -360,49 +364,52 @@ TEST_F(ClientProtocolTest, NamesEveryProtocolError) {
         {method("mining.set_version_mask", "[]"), ProtocolError::bad_version_mask},
         {method("mining.set_version_mask", "[\"123456789\"]"), ProtocolError::bad_version_mask},
     };
-    // Every parameter of mining.notify, damaged in turn.
+}
+
+// mining.notify with every parameter damaged in turn.
+std::vector<BadLine> bad_notifies() {
+    std::vector<BadLine> lines;
+    const auto damage = [&lines](std::size_t i, const json& wrong) {
+        auto damaged = json::parse(notify());
+        damaged["params"][i] = wrong;
+        lines.push_back({damaged.dump(), ProtocolError::bad_notify});
+    };
     for (std::size_t i = 0; i < 9; ++i) {
         for (const json& wrong : {json(nullptr), json(-1), json("zz"), json::array({"00"})}) {
-            auto damaged = json::parse(notify());
-            if (i == 0 && wrong == "zz") continue;  // a legal job id
-            damaged["params"][i] = wrong;
-            rows.push_back({damaged.dump(), ProtocolError::bad_notify});
+            if (i != 0 || wrong != "zz") damage(i, wrong);  // "zz" is a legal job id
         }
     }
-    auto zero_target = json::parse(notify());
-    zero_target["params"][6] = "00000000";
-    rows.push_back({zero_target.dump(), ProtocolError::bad_notify});
-    auto deep_tree = json::parse(notify());
-    deep_tree["params"][4] = json::array();
-    for (int i = 0; i < 65; ++i)
-        deep_tree["params"][4].push_back(std::string(64, '0'));
-    rows.push_back({deep_tree.dump(), ProtocolError::bad_notify});
+    damage(6, "00000000");                                   // a target of zero
+    damage(4, json(std::vector(65, std::string(64, '0'))));  // a tree that no block has
+    return lines;
+}
 
+TEST_F(ClientProtocolTest, NamesEveryProtocolError) {
+    auto lines = bad_lines();
+    std::ranges::move(bad_notifies(), std::back_inserter(lines));
     std::set<ProtocolError> seen;
-    for (const auto& row : rows) {
+    for (const auto& bad : lines) {
+        const auto shown = bad.line.substr(0, 200);
         ClientProtocol fresh(settings());
         fresh.on_connected();
-        if (row.opened) fresh.on_line(kSubscribed);
-        const auto actions = fresh.on_line(row.line);
-        ASSERT_EQ(actions.size(), 1U) << row.line.substr(0, 200);
-        ASSERT_TRUE(std::holds_alternative<action::Fail>(actions[0])) << row.line.substr(0, 200);
+        if (bad.opened) fresh.on_line(kSubscribed);
+        const auto actions = fresh.on_line(bad.line);
+        ASSERT_EQ(actions.size(), 1U) << shown;
+        ASSERT_TRUE(std::holds_alternative<action::Fail>(actions[0])) << shown;
         const auto& failure = std::get<action::Fail>(actions[0]);
-        EXPECT_EQ(failure.error, row.error) << row.line.substr(0, 200);
+        EXPECT_EQ(failure.error, bad.error) << shown;
         EXPECT_LE(failure.detail.size(), 200U);
         EXPECT_NE(describe(failure.error), "unknown");
         seen.insert(failure.error);
     }
-    // A refused name needs a subscription first.
-    ClientProtocol refused(settings());
-    refused.on_connected();
-    refused.on_line(kSubscribed);
-    const auto actions =
-        refused.on_line(R"({"id":3,"result":false,"error":[24,"Unauthorized worker",null]})");
-    const auto& failure = std::get<action::Fail>(actions.at(0));
-    EXPECT_EQ(failure.error, ProtocolError::unauthorized);
-    EXPECT_EQ(failure.detail, "Unauthorized worker");
-    seen.insert(failure.error);
     EXPECT_EQ(seen.size(), kProtocolErrorCount);
+}
+
+TEST_F(ClientProtocolTest, PassesThePoolsReasonForARefusedNameOn) {
+    protocol.on_connected();
+    line(kSubscribed);
+    const auto actions = line(R"({"id":3,"result":false,"error":[24,"Unauthorized worker",null]})");
+    EXPECT_EQ(std::get<action::Fail>(actions.at(0)).detail, "Unauthorized worker");
 }
 
 }  // namespace
