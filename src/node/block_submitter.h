@@ -67,7 +67,7 @@ struct SubmitterSettings {
     int timeout_ms = 30'000;  // of one submitblock
     std::int32_t give_up_depth = 100;
     std::size_t max_pending = 256;  // blocks without a final state; the oldest gives way
-    std::size_t max_finished = 64;  // remembered for reports() and to recognise a repeated submit
+    std::size_t max_finished = 16;  // remembered for reports() and to recognise a repeated submit
 };
 
 class BlockSubmitter final : public job::BlockSink {

@@ -8,17 +8,18 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/u256.h"
-#include "chain/block.h"
 #include "chain/network.h"
+#include "node/chain_info.h"
 #include "node/rpc_client.h"
 
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace adit::node {
 
@@ -31,19 +32,6 @@ enum class NodeState {
     unreachable,   // no connection, no answer in time, or answers that make no sense
 };
 std::string_view name_of(NodeState state);
-
-// The best block of a node.
-struct Tip {
-    chain::Hash256 hash;
-    std::int32_t height = -1;
-    base::U256 chainwork;           // zero when the node does not say (btcd)
-    std::uint32_t median_time = 0;  // seconds, of the last 11 blocks (BIP113)
-    chain::BlockHeader header;
-
-    bool known() const { return height >= 0; }
-    // More work than other; by height when one of the two does not say its work.
-    bool beats(const Tip& other) const;
-};
 
 struct NodeStatus {
     std::string name;
@@ -59,6 +47,8 @@ struct NodeStatus {
     std::int64_t probe_started_ms = 0;  // steady clock, the probe under way; 0: none
     std::int64_t up_since_ms = 0;       // steady clock; 0: not up
     std::uint64_t failures = 0;         // failed probes so far
+    // Blocks this node has rejected or rolled back although they had more work than its tip.
+    std::vector<chain::Hash256> invalidated;
     // Filled by NodePool:
     bool active = false;         // templates come from here
     bool lagging = false;        // another node has more work
@@ -86,17 +76,22 @@ class Node {
     void stop();
     // Probes now rather than at the next interval.
     void kick();
+    // Asks, now and at every probe until the answer is yes, whether the node has invalidated this
+    // block; NodeStatus::invalidated has the answer. A zero hash ends it.
+    void judge(const chain::Hash256& hash);
     NodeStatus status() const;
     const NodeSettings& settings() const { return settings_; }
     const std::string& name() const { return name_; }
 
  private:
     void run();
-    void probe_once();
-    void on_info(const simdjson::dom::element& info, double latency_ms);
+    void probe();
+    std::expected<Tip, RpcError> tip_of(const ChainInfo& info);
+    bool has_invalidated(const chain::Hash256& hash);
+    void on_info(const ChainInfo& info, double latency_ms);
     void on_error(const RpcError& error);
     void publish(NodeStatus next);
-    std::expected<chain::BlockHeader, RpcError> fetch_header(const chain::Hash256& hash);
+    int pause_ms() const;
 
     const NodeSettings settings_;
     const std::string name_;
@@ -110,8 +105,10 @@ class Node {
     mutable std::mutex mutex_;
     std::condition_variable wake_;
     NodeStatus status_;
+    chain::Hash256 judged_;  // zero: none
     bool kicked_ = false;
     bool stopping_ = false;
+    std::deque<chain::Hash256> past_tips_;  // of the node's thread
     std::thread thread_;
 };
 

@@ -53,6 +53,7 @@ class NodePool final : public job::TemplateSource {
     ~NodePool() override;
 
     void set_listener(Listener listener) override;
+    // Once; a pool that was stopped is not started again.
     void start() override;
     // Returns within a second; no listener call comes after it.
     void stop() override;
