@@ -88,6 +88,8 @@ class Connection {
     // The client's address: the socket's, or the PROXY header's.
     const Address& peer() const { return peer_; }
     Loop& loop() const { return loop_; }
+    // For socket options only.
+    int descriptor() const { return fd_; }
     bool encrypted() const { return tls_ != nullptr; }
     // Lines may still arrive and sends still count.
     bool is_open() const { return phase_ == Phase::open || phase_ == Phase::deaf; }

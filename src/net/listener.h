@@ -26,7 +26,8 @@ struct ListenerOptions {
     int receive_buffer = 64 * 1024;
 };
 
-// On the loop's thread, or any one thread before run(). Connections outlive their listener.
+// On the loop's thread, or any one thread before run(). Connections may outlive
+// their listener; a listener must not outlive its loop.
 class Listener final : public Loop::Watcher {
  public:
     // Binds and listens; connections arrive as soon as the loop runs. The error says what failed,
