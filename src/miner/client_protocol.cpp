@@ -164,7 +164,7 @@ std::uint32_t number_of(const json& value, std::uint32_t limit) {
 action::Reconnect read_reconnect(const json& params) {
     action::Reconnect reconnect{{}, 0, 0};
     if (!params.is_array()) return reconnect;
-    if (params.size() > 0) {
+    if (!params.empty()) {
         if (const auto host = text_of(params[0])) reconnect.host = printable(*host);
     }
     if (params.size() > 1)

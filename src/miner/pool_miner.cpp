@@ -20,7 +20,7 @@ struct PoolMiner::Parts {
         : clock(time), events(std::move(sinks)), cpu_settings(settings.cpu) {
         ClientEvents wiring;
         wiring.on_ready = [this](bool) { on_ready(); };
-        wiring.on_job = [this](PoolJobRef job) { on_job(std::move(job)); };
+        wiring.on_job = [this](const PoolJobRef& job) { on_job(job); };
         wiring.on_reply = [this](const ShareReply& reply) { on_reply(reply); };
         wiring.on_message = events.on_message;
         wiring.on_lost = [this](std::string_view why, std::uint32_t ms) { on_lost(why, ms); };
@@ -34,7 +34,7 @@ struct PoolMiner::Parts {
         if (++connections > 1) ++stats.reconnects;
     }
 
-    void on_job(PoolJobRef job) {
+    void on_job(const PoolJobRef& job) {
         {
             const std::lock_guard lock(mutex);
             ++stats.jobs;
