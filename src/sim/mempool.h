@@ -20,12 +20,13 @@ struct MempoolEntry {
     std::int64_t sigop_cost = 0;
     std::int64_t time_s = 0;
     std::uint64_t sequence = 0;  // order of arrival: parents come before their children
+    std::vector<Coin> coins;     // its outputs, as coins of the next block
     // virtual bytes, rounded up (BIP141)
     std::size_t vsize() const { return (weight + 3) / 4; }
 };
 using MempoolEntryRef = std::shared_ptr<const MempoolEntry>;
 
-class Mempool final {
+class Mempool {
  public:
     bool contains(const chain::Hash256& txid) const { return entries_.contains(txid); }
     MempoolEntryRef find(const chain::Hash256& txid) const;
@@ -48,9 +49,6 @@ class Mempool final {
     std::vector<MempoolEntryRef> select(std::size_t max_weight, std::int64_t max_sigop_cost) const;
     void clear();
 
-    // Adds the outputs and takes away the inputs of all entries.
-    void overlay(CoinOverlay& coins, std::int32_t height) const;
-
  private:
     void remove_with_descendants(const chain::Hash256& txid);
     void remove_one(const chain::Hash256& txid);
@@ -60,6 +58,18 @@ class Mempool final {
     std::size_t bytes_ = 0;
     std::int64_t fees_sat_ = 0;
     std::uint64_t sequence_ = 0;
+};
+
+// The coins as they are once everything in the mempool is in a block. Both must outlive it.
+class MempoolCoins final : public CoinSource {
+ public:
+    MempoolCoins(const CoinSource& below, const Mempool& mempool)
+        : below_(below), mempool_(mempool) {}
+    const Coin* find(const chain::OutPoint& outpoint) const override;
+
+ private:
+    const CoinSource& below_;
+    const Mempool& mempool_;
 };
 
 }  // namespace adit::sim

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/u256.h"
 #include "chain/block.h"
+#include "sim/block_rules.h"
 #include "sim/coins.h"
 #include "sim/mempool.h"
 #include "sim/sim_params.h"
@@ -73,7 +74,10 @@ class SimChain {
     // To the mempool.
     Verdict accept_transaction(const chain::Transaction& transaction);
 
+    // On the tip, with transactions of the mempool.
     SimTemplate make_template() const;
+    // On any block, without transactions.
+    SimTemplate make_empty_template(const BlockEntry& parent) const;
     // Raised by every change of the tip, and by every change of the mempool.
     std::uint64_t tip_sequence() const { return tip_sequence_; }
 
@@ -91,10 +95,10 @@ class SimChain {
     const Coin* coin(const chain::OutPoint& outpoint) const { return coins_.find(outpoint); }
     const CoinSet& coins() const { return coins_; }
 
-    // A block on the main chain or not, with its transaction: searched through kept blocks.
+    // A transaction in the mempool or in a kept block of the main chain.
     struct FoundTransaction {
         chain::Transaction transaction;
-        const BlockEntry* entry;  // null: in the mempool
+        const BlockEntry* entry;  // null: it is in the mempool
     };
     std::optional<FoundTransaction> find_transaction(const chain::Hash256& txid) const;
 
@@ -117,6 +121,9 @@ class SimChain {
     // in `verdict` when they are `watched`.
     void activate_best(const BlockEntry* watched, Verdict& verdict);
     BlockEntry* best_candidate() const;
+    // Every block between the main chain and the entry is there and not condemned.
+    bool can_activate(const BlockEntry& entry) const;
+    BlockContext context_above(const BlockEntry& parent) const;
     Verdict connect_tip(BlockEntry& entry);
     void disconnect_tip(std::vector<chain::Transaction>& returned);
     void condemn(BlockEntry& entry);

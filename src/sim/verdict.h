@@ -53,7 +53,6 @@ enum class Verdict {
     bad_txns_premature_spend_of_coinbase,
     bad_txns_inputvalues_outofrange,
     bad_txns_in_belowout,
-    bad_txns_fee_outofrange,
     bad_txns_accumulated_fee_outofrange,
     bad_cb_amount,
     script_failed,
