@@ -1,3 +1,30 @@
-int main() {
-    return 0;
+// The program: subcommands and nothing else.
+#include "cli/miner_command.h"
+#include "cli/run_command.h"
+
+#include <CLI/CLI.hpp>
+
+int main(int argc, char** argv) {
+    CLI::App app("Adit: a Bitcoin mining pool in one binary", "adit");
+    app.set_version_flag("--version", "adit " ADIT_VERSION);
+    app.require_subcommand(1);
+    app.footer(
+        "Examples:\n"
+        "  adit demo                               a pool on an embedded chain, with miners\n"
+        "  adit check --config /etc/adit.toml      can the pool start like this?\n"
+        "  adit run --config /etc/adit.toml        run it\n"
+        "  adit miner pool.example:3333 -u ADDRESS mine for any Stratum V1 pool\n"
+        "  adit audit --config /etc/adit.toml      hash every share of the log again\n"
+        "\n"
+        "adit SUBCOMMAND --help says more.");
+    int exit_code = 0;
+    adit::cli::add_run_command(app, &exit_code);
+    adit::cli::add_check_command(app, &exit_code);
+    adit::cli::add_miner_command(app, &exit_code);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error);
+    }
+    return exit_code;
 }

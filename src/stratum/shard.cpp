@@ -298,6 +298,7 @@ void Shard::broadcast(const job::JobRef& job) {
     const auto now = moment();
     judge();  // shares that arrived before the job are judged as such
     book_.add(job, now.steady_ms);
+    oldest_current_ = book_.oldest_current(now.steady_ms);
     loop_.for_each([&](net::Connection& connection) {
         auto* miner = connection.state<Miner>();
         if (miner == nullptr || miner->closing || !connection.is_open()) return;
@@ -316,6 +317,7 @@ void Shard::tick() {
     const auto now = moment();
     ShardCounts counts;
     book_.expire(now.steady_ms);
+    oldest_current_ = book_.oldest_current(now.steady_ms);
     loop_.for_each([&](net::Connection& connection) {
         auto* miner = connection.state<Miner>();
         if (miner == nullptr || !connection.is_open()) return;

@@ -137,6 +137,7 @@ class Shard final : public net::ConnectionHandler, public share::CommitListener,
     net::Loop loop_;
     std::shared_ptr<const SessionSettings> settings_;
     job::JobBook book_;
+    job::JobId oldest_current_ = 0;  // shares of older jobs are refused, so duplicates may go
     share::ShareProcessor processor_;
     std::vector<std::unique_ptr<net::Listener>> listeners_;
 
@@ -150,6 +151,10 @@ class Shard final : public net::ConnectionHandler, public share::CommitListener,
     std::deque<std::unique_ptr<InFlight>> in_flight_;
     std::vector<std::unique_ptr<InFlight>> spare_;
     std::uint64_t next_ticket_ = 1;
+
+    // The last blocks reported, so that a share sent again does not build its block again.
+    std::array<chain::Hash256, 16> reported_{};
+    std::size_t next_reported_ = 0;
 
     std::string out_;  // replies to the line being served
     Miner* serving_ = nullptr;

@@ -28,6 +28,8 @@ std::optional<SessionToken> find_token(std::string_view line) {
 
 void Shard::submit(Session&, PendingSubmit&& pending) {
     ++serving_->judging;
+    if (pending.share.duplicates != nullptr)
+        pending.share.duplicates->forget_before(oldest_current_);
     senders_.push_back(serving_->id);
     shares_.push_back(pending.share);
     pending_.push_back(std::move(pending));
@@ -80,6 +82,8 @@ void Shard::judge() {
 }
 
 void Shard::report_block(const PendingSubmit& pending, const share::Verdict& verdict) {
+    if (std::find(reported_.begin(), reported_.end(), verdict.hash) != reported_.end()) return;
+    reported_[next_reported_++ % reported_.size()] = verdict.hash;
     const auto& share = pending.share;
     auto candidate = std::make_shared<job::BlockCandidate>();
     candidate->job = share.job;
