@@ -1,5 +1,7 @@
 #include "chain/target.h"
 
+#include "chain/test_vectors.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -24,6 +26,48 @@ TEST(Target, AHashMeetsItWhenItIsNotAbove) {
     hash.bytes[31] = 1;
     EXPECT_FALSE(target.met_by(hash));
     EXPECT_TRUE(target.met_by(Hash256{}));
+}
+
+TEST(Target, EveryCompactVectorExpandsAndPacksBack) {
+    for (const auto& entry : test_vectors("targets", "valid")) {
+        const auto bits = *base::parse_hex32(entry["bits"].get<std::string>());
+        const auto target = target_from_compact(bits);
+        ASSERT_TRUE(target) << entry;
+        EXPECT_EQ(target->value.to_hex(), entry["target"]);
+        // The same as `bits` wherever those are in their shortest form.
+        EXPECT_EQ(base::hex32(compact_from_target(*target)), entry["packed"]) << entry;
+    }
+}
+
+TEST(Target, NegativeZeroAndOverflowingCompactsAreRefused) {
+    for (const auto& entry : test_vectors("targets", "refused")) {
+        EXPECT_FALSE(target_from_compact(*base::parse_hex32(entry["bits"].get<std::string>())))
+            << entry;
+    }
+}
+
+TEST(Target, CompactFormKeepsTheThreeTopBytes) {
+    EXPECT_EQ(compact_from_target({U256{}}), 0U);
+    EXPECT_EQ(compact_from_target({U256{0x7f}}), 0x017f0000U);
+    EXPECT_EQ(compact_from_target({U256{0x80}}), 0x02008000U);
+    EXPECT_EQ(compact_from_target({U256{0x12345678}}), 0x04123456U);
+    EXPECT_EQ(compact_from_target({U256::max()}), 0x2100ffffU);
+}
+
+TEST(Difficulty, OfEveryVectorIsNeverMoreThanTheBlocks) {
+    for (const auto& entry : test_vectors("targets", "valid")) {
+        const Target target =
+            *target_from_compact(*base::parse_hex32(entry["bits"].get<std::string>()));
+        const double exact = entry["difficulty"];
+        const auto difficulty = Difficulty::from_target(target);
+        EXPECT_GE(difficulty.target(), target) << entry;
+        EXPECT_LE(difficulty.value(), exact) << entry;
+        if (exact >= 1 && exact <= 0x1p53) {
+            EXPECT_EQ(difficulty.value(), std::floor(exact)) << entry;
+        } else if (exact < 1) {
+            EXPECT_GE(difficulty.value(), std::nextafter(exact, 0)) << entry;
+        }
+    }
 }
 
 TEST(Difficulty, OneIsTheFirstBlocksTarget) {
