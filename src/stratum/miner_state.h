@@ -28,7 +28,8 @@ struct AwaitingCommit {
 };
 
 struct Shard::InFlight {
-    share::ShareBatch batch;
+    std::uint64_t ticket = 0;
+    share::ShareBatch batch;  // empty once the recorder has it
     std::vector<AwaitingCommit> waiting;
     std::int64_t handed_ns = 0;
 };

@@ -41,6 +41,7 @@ class TestRecorder final : public share::Recorder {
         if (refuse_) return false;
         shares_ += batch.shares.size();
         held_.push_back({batch.listener, batch.ticket});
+        batch = {};
         if (!hold_) commit_held(share::CommitResult::committed);
         changed_.notify_all();
         return true;

@@ -112,7 +112,7 @@ void Shard::record() {
     if (!gathering_ || gathering_->waiting.empty()) return;
     auto batch = std::move(gathering_);
     batch->batch.listener = this;
-    batch->batch.ticket = next_ticket_++;
+    batch->ticket = batch->batch.ticket = next_ticket_++;
     batch->handed_ns = loop_.now_ns();
     auto& kept = *batch;
     in_flight_.push_back(std::move(batch));
@@ -127,7 +127,7 @@ void Shard::on_commit(std::uint64_t ticket, share::CommitResult result) {
 }
 
 void Shard::answer(std::uint64_t ticket, share::CommitResult result) {
-    ADIT_CHECK(!in_flight_.empty() && in_flight_.front()->batch.ticket == ticket,
+    ADIT_CHECK(!in_flight_.empty() && in_flight_.front()->ticket == ticket,
                "commits arrive in the order of their batches");
     auto batch = std::move(in_flight_.front());
     in_flight_.pop_front();
