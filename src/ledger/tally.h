@@ -83,6 +83,8 @@ class Tally {
     TallyDelta take();
 
  private:
+    void enter_slice_of(std::int64_t time_ms);
+    void forget_open_sums();
     std::expected<void, TallyError> add_share(const share::ShareRecord& share);
     void add_block(const share::BlockRecord& block, const share::LogBatch& batch);
     chain::Work work_of(chain::Difficulty difficulty);

@@ -58,9 +58,10 @@ std::expected<SegmentTail, LogError> look_at_tail(File& file, const SegmentHeade
             LogError{LogErrorKind::io, segment_name(header.number), offset, error.text()});
     };
     SegmentTail tail{offset, std::nullopt};
-    const auto size = file.size();
-    if (!size) return failed(size.error());
-    base::Bytes chunk(std::min<std::uint64_t>(kChunk, *size - std::min(*size, offset) + 16));
+    const auto file_size = file.size();
+    if (!file_size) return failed(file_size.error());
+    base::Bytes chunk(
+        std::min<std::uint64_t>(kChunk, *file_size - std::min(*file_size, offset) + 16));
     // Chunks overlap by a frame's first fields, so that none is missed at a border.
     for (std::uint64_t at = offset;; at += chunk.size() - 16) {
         const auto got = file.read_at(chunk, at);

@@ -68,8 +68,22 @@ class Story {
                 std::this_thread::yield();
             }
             mark_ += 100;
-            if (below(60) == 0) return;  // a clean stop and start in between
+            if (below(40) == 0) files_.fail(FaultyFileSystem::Call::sync_dir, EIO, 2);
+            if (below(40) == 0) files_.fail(FaultyFileSystem::Call::sync, EIO, 1 + below(3));
+            if (below(60) == 0) return stop();
         }
+    }
+
+    // The process ends and starts again while the machine runs on, now and then with a disk that
+    // fails: then bytes that the system still caches are not on the disk.
+    void stop() {
+        if (below(2) == 0) {
+            files_.set_failure_chance(0.7);
+            if (bench_.submit(mark_, 5)) sizes_[mark_] = 5;
+            mark_ += 100;
+        }
+        bench_.log.reset();
+        files_.clear_faults();
     }
 
     void judge(Verdict& verdict) {

@@ -12,6 +12,7 @@
 #include "store/log_reader.h"
 
 #include <atomic>
+#include <condition_variable>
 #include <expected>
 #include <mutex>
 #include <string>
@@ -53,6 +54,7 @@ class TallyThread {
 
  private:
     void run(std::stop_token stop);
+    void pause(const std::stop_token& stop);
     std::expected<void, std::string> fold_available(share::LogPosition limit);
     std::expected<void, std::string> flush();
 
@@ -71,6 +73,8 @@ class TallyThread {
     std::int64_t last_flush_ms_ = 0;
     mutable std::mutex error_mutex_;
     std::string error_;
+    std::mutex pause_mutex_;
+    std::condition_variable_any pause_changed_;
     std::jthread thread_;
 };
 

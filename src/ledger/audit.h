@@ -1,0 +1,109 @@
+// Checks a whole share log again: every share is hashed, every flag and reference compared with
+// what is recorded, and all totals are recomputed and compared with the ledger. Anybody who has the
+// log can do this. Pure: batches are handed in, in order, from the log's beginning. Not
+// thread-safe.
+#pragma once
+
+#include "ledger/slice_store.h"
+#include "ledger/tally.h"
+#include "share/validator.h"
+
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace adit::ledger {
+
+// One thing that is not as it must be.
+struct AuditDifference {
+    share::LogPosition position = 0;  // of the batch (or of the ledger's fold point)
+    std::string what;                 // "share 3 of the batch: block flag"
+    std::string expected;             // by the log's own rules
+    std::string found;
+    std::string text() const;
+};
+
+struct AuditReport {
+    std::uint64_t batches = 0;
+    std::uint64_t shares = 0;
+    std::uint64_t uncredited = 0;
+    std::uint64_t jobs = 0;
+    std::uint64_t accounts = 0;
+    std::uint64_t workers = 0;
+    std::uint64_t blocks = 0;
+    std::uint64_t rows_compared = 0;  // of the ledger
+    std::uint64_t differences = 0;
+    std::optional<AuditDifference> first;
+
+    bool clean() const { return differences == 0; }
+};
+
+class Auditor {
+ public:
+    // Duplicates are looked for among the shares of jobs of the last hour: older ones are refused
+    // when they are submitted.
+    static constexpr std::int64_t kJobLifetimeMs = 3'600'000;
+
+    Auditor(const share::LogId& log_id, const share::LogPoint& begin, std::uint32_t slice_s,
+            share::Validator validator = share::Validator());
+
+    void add(const share::LogBatch& batch);
+    // Compares with the ledger; the log must have been added up to exactly its fold point.
+    Stored<void> compare(SliceStore& store);
+    // Notes something that the caller found, such as a log that cannot be read on.
+    void differ(AuditDifference difference);
+
+    const share::LogPoint& point() const { return tally_.point().log; }
+    const AuditReport& report() const { return report_; }
+
+ private:
+    struct KnownJob {
+        job::JobRef job;
+        std::int64_t time_ms = 0;
+        std::unordered_set<std::uint64_t> hashes;  // 64 bits of each share's hash
+    };
+    struct Waiting {
+        share::ShareRecord share;
+        KnownJob* job;
+        std::uint32_t number;  // in its batch
+    };
+
+    void add_record(const share::Record& record, const share::LogBatch& batch);
+    void add_share(const share::ShareRecord& share);
+    void check_waiting();
+    void check_result(const Waiting& waiting, const share::CheckResult& result);
+    void add_job(const share::JobRecord& job);
+    void add_worker(const share::WorkerRecord& worker);
+    void add_block(const share::BlockRecord& block);
+    void forget_jobs(std::int64_t before_ms);
+    void gather();
+    template <class T>
+    void expect(std::string_view what, const T& expected, const T& found);
+    const chain::Target& target_of(chain::Difficulty difficulty);
+
+    static constexpr std::size_t kTogether = 64;  // shares hashed in one call
+
+    share::Validator validator_;
+    Tally tally_;
+    AuditReport report_;
+    share::LogPosition position_ = 0;  // of the batch in hand
+    std::int64_t time_ms_ = 0;
+    std::uint32_t number_ = 0;
+    std::int64_t next_forget_ms_ = 0;
+
+    std::unordered_map<job::JobId, KnownJob> jobs_;
+    std::vector<share::AccountId> worker_accounts_;  // by worker id - 1
+    std::vector<share::AccountRecord> account_names_;
+    std::vector<share::WorkerRecord> worker_names_;
+    std::vector<Waiting> waiting_;
+    std::vector<share::CheckRequest> requests_;
+    std::vector<share::CheckResult> results_;
+    std::unordered_map<std::uint64_t, chain::Target> targets_;
+
+    std::map<std::pair<SliceKey, share::AccountId>, Sum> slices_;
+    std::map<share::WorkerId, Sum> worker_totals_;
+    std::vector<FoundBlock> blocks_;
+};
+
+}  // namespace adit::ledger
