@@ -125,15 +125,21 @@ void Auditor::check_result(const Waiting& waiting, const share::CheckResult& res
     const auto name = [&](std::string_view what) {
         return fmt::format("share {} of the batch: {}", waiting.number, what);
     };
-    if (!result.meets_share) {
-        differ({position_, name("hash"),
-                fmt::format("one that meets difficulty {}", share.difficulty.value()),
-                result.hash.rpc_hex()});
+    const auto flag = [](bool set) { return set ? "set" : "not set"; };
+    // A stale block is recorded for its block alone: it is worth nothing whatever its difficulty.
+    if (!share.stale && result.meets_share == share.uncredited) {
+        if (share.uncredited) {
+            differ({position_, name("uncredited flag"), flag(false), flag(true)});
+        } else {
+            differ({position_, name("hash"),
+                    fmt::format("one that meets difficulty {}", share.difficulty.value()),
+                    result.hash.rpc_hex()});
+        }
     }
     if (result.meets_network != share.block) {
-        differ({position_, name("block flag"), result.meets_network ? "set" : "not set",
-                share.block ? "set" : "not set"});
+        differ({position_, name("block flag"), flag(result.meets_network), flag(share.block)});
     }
+    if (share.stale) return;
     const auto key = base::load_le<std::uint64_t>(result.hash.bytes.data());
     if (!waiting.job->hashes.insert(key).second) {
         differ({position_, name("hash"), "one that was not counted before", result.hash.rpc_hex()});
