@@ -10,7 +10,10 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 const std::string kConfigure =
-    R"({"id":1,"method":"mining.configure","params":[["version-rolling","minimum-difficulty","subscribe-extranonce","info"],{"version-rolling.mask":"1fffe000","version-rolling.min-bit-count":"two","minimum-difficulty.value":0.000000001,"info.hw-version":"s9"}]})";
+    R"({"id":1,"method":"mining.configure","params":[["version-rolling",)"
+    R"("minimum-difficulty","subscribe-extranonce","info"],)"
+    R"({"version-rolling.mask":"1fffe000","version-rolling.min-bit-count":"two",)"
+    R"("minimum-difficulty.value":0.000000001,"info.hw-version":"s9"}]})";
 const std::string kSubscribe =
     R"({"id": 2, "method": "mining.subscribe", "params": ["cgminer/4.11.1", null]})";
 const std::string kAuthorize = fmt::format(
@@ -20,10 +23,14 @@ const std::string kSuggest =
 const std::string kExtranonce = R"({"id":5,"method":"mining.extranonce.subscribe","params":[]})";
 
 const std::string kConfigureReply =
-    R"({"id":1,"result":{"version-rolling":true,"version-rolling.mask":"1fffe000","minimum-difficulty":true,"subscribe-extranonce":true,"info":true},"error":null})"
+    R"({"id":1,"result":{"version-rolling":true,"version-rolling.mask":"1fffe000",)"
+    R"("minimum-difficulty":true,"subscribe-extranonce":true,"info":true},)"
+    R"("error":null})"
     "\n";
 const std::string kSubscribeReply =
-    R"({"id":2,"result":[[["mining.set_difficulty","d1000000000000000000000000000000"],["mining.notify","d1000000000000000000000000000000"]],"a0b0c0d1",8],"error":null})"
+    R"({"id":2,"result":[[["mining.set_difficulty",)"
+    R"("d1000000000000000000000000000000"],["mining.notify",)"
+    R"("d1000000000000000000000000000000"]],"a0b0c0d1",8],"error":null})"
     "\n";
 
 std::string true_reply(int id) {
@@ -284,7 +291,8 @@ TEST(SessionOpening, ConfigureAnswersEachExtension) {
          R"({"version-rolling":false})"},
         {R"([["version-rolling"],{"version-rolling.mask":"zz"}])",
          R"({"version-rolling":"version-rolling.mask is not hex"})"},
-        {R"([["version-rolling"],{"version-rolling.mask":"1fffe000","version-rolling.min-bit-count":[{}]}])",
+        {R"([["version-rolling"],{"version-rolling.mask":"1fffe000",)"
+         R"("version-rolling.min-bit-count":[{}]}])",
          R"({"version-rolling":true,"version-rolling.mask":"1fffe000"})"},
         {R"([["minimum-difficulty"],{"minimum-difficulty.value":2048}])",
          R"({"minimum-difficulty":true})"},

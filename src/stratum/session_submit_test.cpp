@@ -209,8 +209,8 @@ TEST(SessionPolicy, BeforeSubscribeThereIsNothingToSubmit) {
 class VersionRolling : public SessionSubmit {
  protected:
     VersionRolling() {
-        miner.ask(
-            R"({"id":1,"method":"mining.configure","params":[["version-rolling"],{"version-rolling.mask":"1fffe000"}]})");
+        miner.ask(R"({"id":1,"method":"mining.configure","params":[["version-rolling"],)"
+                  R"({"version-rolling.mask":"1fffe000"}]})");
     }
 };
 
