@@ -67,8 +67,6 @@ void TemplateDesk::step(const std::vector<NodeStatus>& nodes, std::int64_t now_m
     choose(nodes, now_ms);
     if (active_ != ActiveChooser::kNone) {
         const auto active = static_cast<std::size_t>(active_);
-        // A template that was taken before the switch is looked at now.
-        if (members_[active].pending) settle_pending(active, nodes[active], now_ms);
         follow_tip(active, nodes[active], now_ms);
     }
     for (std::size_t i = 0; i < nodes.size(); ++i)
@@ -118,7 +116,7 @@ void TemplateDesk::settle_pending(std::size_t node, const NodeStatus& status, st
         return fail(node, std::move(wrong), now_ms);
     }
     member.template_error.clear();
-    if (!active) return;
+    if (!active) return member.pending.reset();
     newest_ = Offer{std::exchange(member.pending, nullptr), status.tip, member.pending_ms};
     offer(*newest_, status, now_ms);
 }
