@@ -362,14 +362,7 @@ job::JobRef restore_job(const JobRecord& record) {
     job->ntime = record.ntime;
     job->min_time = record.min_time;
     job->tip = record.tip;
-    const auto target = chain::target_from_compact(record.bits);
-    ADIT_CHECK(target.has_value(), "a decoded job has a target");
-    job->network_target = *target;
-    job->network_difficulty = chain::Difficulty::from_target(*target);
-    job->midstate = chain::sha256_midstate(chain::sha256_kernel(), job->coinbase_head);
-    const auto rest = job->coinbase_head.size() % 64;
-    job->head_rest.assign(job->coinbase_head.end() - static_cast<std::ptrdiff_t>(rest),
-                          job->coinbase_head.end());
+    ADIT_CHECK(job::derive(*job), "a decoded job has a target");
     return job;
 }
 

@@ -101,7 +101,7 @@ void append_record(base::Bytes& out, const RunRecord& run);
 std::expected<Record, RecordError> read_record(base::ByteReader& reader);
 
 // A job as it is recorded, and a job to hash with from its record. The restored job has no
-// transactions and no notify lines: it judges shares but cannot be mined.
+// transactions: it judges shares, but no block can be built from it.
 JobRecord record_of(const job::Job& job, std::int64_t created_wall_ms);
 job::JobRef restore_job(const JobRecord& record);
 
