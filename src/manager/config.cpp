@@ -130,7 +130,7 @@ void read_log(TableReader table, LogConfig& log) {
         log.level = *parsed;
     } else {
         table.fault("level", fmt::format("level = \"{}\" is no log level", level),
-                    "one of \"debug\", \"info\", \"warning\", \"error\"");
+                    "one of \"trace\", \"debug\", \"info\", \"warning\", \"error\"");
     }
     std::string format = "text";
     table.text("format", format, "\"text\"");
