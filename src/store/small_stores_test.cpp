@@ -2,12 +2,11 @@
 #include "store/candidate_store.h"
 #include "store/data_dir.h"
 #include "store/extranonce_store.h"
-#include "store/log_test_support.h"
+#include "store/tally_test_support.h"
 
 #include <gmock/gmock.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,18 +17,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using Call = FaultyFileSystem::Call;
 
-class TemporaryDir {
- public:
-    TemporaryDir() {
-        auto pattern = (std::filesystem::temp_directory_path() / "adit-XXXXXX").string();
-        path_ = ::mkdtemp(pattern.data());
-    }
-    ~TemporaryDir() { std::filesystem::remove_all(path_); }
-    const std::filesystem::path& path() const { return path_; }
-
- private:
-    std::filesystem::path path_;
-};
+using testing::TemporaryDir;
 
 TEST(DataDir, RefusesASecondPoolAndNamesTheFirst) {
     const TemporaryDir root;

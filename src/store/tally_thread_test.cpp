@@ -1,0 +1,256 @@
+// From shares handed to the log to slices in SQLite and back through the audit.
+#include "store/tally_thread.h"
+
+#include "store/log_audit.h"
+#include "store/sqlite.h"
+#include "store/tally_test_support.h"
+
+#include <gmock/gmock.h>
+
+namespace adit::store {
+namespace {
+
+using ::testing::HasSubstr;
+
+class TallyThreadTest : public ::testing::Test {
+ protected:
+    TallyThreadTest() {
+        open_log();
+        open_slices();
+    }
+    void open_log() {
+        const auto opened = bench_.open();
+        ASSERT_TRUE(opened) << opened.error().text();
+    }
+    void open_slices() {
+        slices_.reset();
+        auto opened = SqliteSlices::open({dir_.path() / "ledger.sqlite", 7 * 86'400, {}});
+        ASSERT_TRUE(opened) << opened.error();
+        slices_ = std::move(*opened);
+    }
+    std::unique_ptr<TallyThread> tally() {
+        return std::make_unique<TallyThread>(files_, TallySettings{testing::kDir, 0, 50},
+                                             *bench_.log, *slices_, bench_.clock, bench_.registry,
+                                             bench_.logger);
+    }
+    // Records a job and `count` mined shares of it.
+    void record(job::JobId id, int count) {
+        const auto job = testing::mining_job(id);
+        bench_.log->record_job(job);
+        const auto account = bench_.log->account(fmt::format("account {}", id % 3));
+        const auto worker = bench_.log->worker(account, "rig");
+        share::ShareBatch batch;
+        for (int i = 0; i < count; ++i) {
+            batch.shares.push_back(testing::mine(job, account, worker, nonce_));
+        }
+        hand_over(std::move(batch));
+    }
+    void hand_over(share::ShareBatch batch) {
+        batch.listener = &bench_.answers;
+        batch.ticket = ++ticket_;
+        ASSERT_TRUE(bench_.log->submit(batch));
+        ASSERT_EQ(bench_.answers.await(ticket_), share::CommitResult::committed);
+    }
+    ledger::AuditReport audit() {
+        const auto report = audit_log(files_, testing::kDir, slices_.get());
+        EXPECT_TRUE(report) << report.error();
+        return *report;
+    }
+
+    FaultyFileSystem files_{1};
+    testing::LogBench bench_{files_};
+    testing::TemporaryDir dir_;
+    std::unique_ptr<SqliteSlices> slices_;
+    std::uint32_t nonce_ = 0;
+    std::uint64_t ticket_ = 0;
+};
+
+TEST_F(TallyThreadTest, FoldsEveryShareOnceThroughRestarts) {
+    job::JobId job = 0;
+    std::uint64_t shares = 0;
+    for (int life = 0; life < 4; ++life) {
+        const auto running = tally();
+        ASSERT_TRUE(running->start());
+        for (int i = 0; i < 10; ++i) {
+            record(++job, 20);
+            shares += 20;
+            bench_.clock.advance_ms(200'000);
+        }
+        // What is recorded while nobody folds is folded by the next.
+        running->stop();
+        EXPECT_EQ(running->error(), "");
+        EXPECT_EQ(running->folded_position(), bench_.log->durable_position());
+        record(++job, 5);
+        shares += 5;
+        open_log();
+        open_slices();
+    }
+    const auto last = tally();
+    ASSERT_TRUE(last->start());
+    last->stop();
+    EXPECT_EQ(slices_->pool_work_since(0)->shares, shares);
+    EXPECT_EQ(slices_->pool_work_since(0)->work,
+              shares * chain::work_of(chain::Difficulty::from_double(testing::kEasy)->target()));
+    bench_.log->close();
+    const auto report = audit();
+    EXPECT_TRUE(report.clean()) << report.first->text();
+    EXPECT_EQ(report.shares, shares);
+    EXPECT_EQ(report.jobs, job);
+    EXPECT_EQ(report.accounts, 3u);
+    EXPECT_GT(report.rows_compared, 10u);
+}
+
+TEST_F(TallyThreadTest, RefusesASwappedLogByName) {
+    record(1, 3);
+    auto running = tally();
+    ASSERT_TRUE(running->start());
+    running.reset();
+    FaultyFileSystem other_files(2);
+    testing::LogBench other(other_files);
+    ASSERT_TRUE(other.open());
+    TallyThread swapped(other_files, {testing::kDir, 0, 50}, *other.log, *slices_, bench_.clock,
+                        bench_.registry, bench_.logger);
+    const auto started = swapped.start();
+    ASSERT_FALSE(started);
+    EXPECT_THAT(started.error(), HasSubstr("swapped"));
+    EXPECT_THAT(started.error(), HasSubstr(base::to_hex(other.log->log_id())));
+}
+
+TEST_F(TallyThreadTest, RefusesALogThatWasRestoredFromAnOlderCopy) {
+    record(1, 3);
+    bench_.log->close();
+    const auto path = testing::kDir / segment_name(1);
+    const auto old_copy = files_.contents(path);
+    open_log();
+    record(2, 3);
+    auto running = tally();
+    ASSERT_TRUE(running->start());
+    running.reset();
+    bench_.log->close();
+    files_.overwrite(path, old_copy);
+    open_log();
+    EXPECT_THAT(tally()->start().error(), HasSubstr("restored from an older copy"));
+    // It stays refused when the old copy has grown past the ledger's point with other shares.
+    for (job::JobId job = 50; job < 60; ++job)
+        record(job, 3);
+    EXPECT_THAT(tally()->start().error(), HasSubstr("another history"));
+}
+
+TEST_F(TallyThreadTest, StopsAndSaysSoWhenTheLedgerFails) {
+    slices_.reset();
+    bool broken = false;
+    slices_ = std::move(*SqliteSlices::open(
+        {dir_.path() / "ledger.sqlite", 7 * 86'400, [&](int) { return !broken; }}));
+    broken = true;
+    record(1, 3);
+    auto running = tally();
+    ASSERT_TRUE(running->start());
+    running->stop();
+    EXPECT_THAT(running->error(), HasSubstr("stopped by a test"));
+    EXPECT_EQ(bench_.registry.counter("adit_tally_failures_total", "").value(), 1u);
+    broken = false;
+    running = tally();
+    ASSERT_TRUE(running->start());
+    running->stop();
+    EXPECT_EQ(slices_->pool_work_since(0)->shares, 3u);
+}
+
+// The audit names the first thing that is not as recorded. One row a sort of lie.
+class AuditTest : public TallyThreadTest {
+ protected:
+    // A share of a recorded job that has been changed after it was mined.
+    void record_lie(const std::function<void(share::ShareRecord&, const job::JobRef&)>& lie) {
+        record(1, 10);
+        const auto job = testing::mining_job(2);
+        bench_.log->record_job(job);
+        const auto account = bench_.log->account("liar");
+        const auto worker = bench_.log->worker(account, "rig");
+        share::ShareBatch batch;
+        for (int i = 0; i < 6; ++i) {
+            batch.shares.push_back(testing::mine(job, account, worker, nonce_));
+        }
+        lie(batch.shares[3], job);
+        hand_over(std::move(batch));
+        bench_.log->close();
+    }
+};
+
+TEST_F(AuditTest, NamesTheFirstLieOfEverySort) {
+    struct Case {
+        std::string what;
+        std::function<void(share::ShareRecord&, const job::JobRef&)> lie;
+    };
+    const std::vector<Case> cases{
+        {"hash: expected one that meets difficulty",
+         [](auto& share, auto&) { share.difficulty = *chain::Difficulty::from_double(1); }},
+        {"block flag", [](auto& share, auto&) { share.block = !share.block; }},
+        {"uncredited flag", [](auto& share, auto&) { share.uncredited = true; }},
+        {"stale flag", [](auto& share, auto&) { share.block = false, share.stale = true; }},
+        {"job: expected one that is recorded before", [](auto& share, auto&) { share.job = 99; }},
+        {"worker: expected one that is recorded before",
+         [](auto& share, auto&) { share.worker = 99; }},
+        {"account of the share's worker", [](auto& share, auto&) { share.account = 1; }},
+        {"hash: expected one that was not counted before",
+         [&](auto& share, auto& job) {
+             std::uint32_t again = nonce_ - 6;
+             share = testing::mine(job, share.account, share.worker, again);
+         }},
+    };
+    for (const auto& [what, lie] : cases) {
+        FaultyFileSystem fresh(1);
+        testing::LogBench bench(fresh);
+        ASSERT_TRUE(bench.open());
+        std::swap(bench_.log, bench.log);
+        record_lie(lie);
+        std::swap(bench_.log, bench.log);
+        const auto report = audit_log(fresh, testing::kDir, nullptr);
+        ASSERT_TRUE(report);
+        ASSERT_FALSE(report->clean()) << what;
+        EXPECT_THAT(report->first->text(), HasSubstr(what));
+        EXPECT_GT(report->first->position, 0u);
+    }
+}
+
+TEST_F(AuditTest, NoticesALedgerThatWasChanged) {
+    record(1, 10);
+    auto running = tally();
+    ASSERT_TRUE(running->start());
+    running.reset();
+    bench_.log->close();
+    EXPECT_TRUE(audit().clean());
+    const auto try_sql = [&](const std::string& sql) {
+        slices_.reset();
+        SqliteDatabase(dir_.path() / "ledger.sqlite").run(sql);
+        open_slices();
+        return audit();
+    };
+    EXPECT_THAT(try_sql("UPDATE slices SET shares = shares + 1").first->text(),
+                HasSubstr("slice in the ledger"));
+    EXPECT_TRUE(try_sql("UPDATE slices SET shares = shares - 1").clean());
+    EXPECT_THAT(try_sql("UPDATE worker_totals SET uncredited = 1").first->text(),
+                HasSubstr("worker total in the ledger"));
+    EXPECT_TRUE(try_sql("UPDATE worker_totals SET uncredited = 0").clean());
+    EXPECT_THAT(try_sql("UPDATE accounts SET name = 'mallory'").first->text(),
+                HasSubstr("account in the ledger"));
+    EXPECT_THAT(try_sql("UPDATE fold_point SET position = position + 1").first->text(),
+                HasSubstr("point that the ledger was folded to"));
+    EXPECT_THAT(try_sql("UPDATE fold_point SET log_id = zeroblob(16)").first->text(),
+                HasSubstr("log that the ledger was folded from"));
+}
+
+TEST_F(AuditTest, ReportsALogThatCannotBeReadOn) {
+    for (job::JobId job = 1; job < 6; ++job)
+        record(job, 3);
+    bench_.log->close();
+    const auto path = testing::kDir / segment_name(1);
+    auto bytes = files_.contents(path);
+    bytes[kSegmentHeaderSize + 100] ^= 1;
+    files_.overwrite(path, bytes);
+    const auto report = audit_log(files_, testing::kDir, nullptr);
+    ASSERT_TRUE(report);
+    EXPECT_THAT(report->first->text(), HasSubstr("00000001.seg at byte"));
+    EXPECT_FALSE(audit_log(files_, "/nowhere", nullptr));
+}
+
+}  // namespace
+}  // namespace adit::store
