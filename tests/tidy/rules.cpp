@@ -50,7 +50,7 @@ const std::vector<Ban>& bans() {
         {R"(\b(strcpy|strcat|strncpy|sprintf|vsprintf|gets|strtok)\s*\()",
          "use std::string, std::span or fmt",
          {}},
-        {R"(\b(std::sto(d|f|ld|i|l|ll|ul|ull)|atof|atoi|atol)\b)",
+        {R"(\b(std::sto(d|f|ld)|atof|atoi|atol)\b)",
          "use std::from_chars: no locale, no exceptions",
          {}},
         {R"(\bassert\s*\()", "use ADIT_CHECK, which release builds keep", {}},
