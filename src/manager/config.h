@@ -67,7 +67,7 @@ struct LimitsConfig {
     std::int64_t handshakes_per_s = 500;  // new connections a second
     std::int64_t workers_per_connection = 64;
     std::int64_t handshake_s = 30;  // until subscribed and authorized
-    std::int64_t idle_s = 600;      // without a line from the miner
+    std::int64_t idle_s = 3600;     // without a line from the miner
     std::int64_t ban_s = 600;       // how long a ban lasts
     std::int64_t threads = 0;       // shards; 0: one per core, at most 16
 };
