@@ -24,7 +24,7 @@ struct RetargetPoint {
     std::uint32_t bits = 0;
 };
 
-// `recent`: the newest blocks of the branch without genesis, oldest first, up to window + 1 of
+// `recent`: the newest blocks of the branch that count, oldest first, up to window + 1 of
 // them.
 std::uint32_t next_bits(const RetargetRule& rule, std::uint32_t limit_bits,
                         std::span<const RetargetPoint> recent);

@@ -9,7 +9,7 @@ namespace adit::sim {
 namespace {
 
 constexpr std::uint32_t kLimit = 0x207fffff;
-constexpr RetargetRule kRule{20, 0x1e0fffff, 20};
+constexpr RetargetRule kRule{20, 0x1e0fffff, 20, 0};
 
 std::vector<RetargetPoint> history(std::size_t blocks, std::uint32_t spacing_s,
                                    std::uint32_t bits) {
@@ -90,16 +90,20 @@ TEST(Difficulty, ConvergesOnTheBlockTimeWhenTheHashrateChanges) {
 TEST(Difficulty, DemoChainDemandsTheRulesBits) {
     base::ManualClock clock;
     SimChain chain(SimParams::demo(20, 0x2000ffff), clock);
+    const auto easy = chain.params().retarget->easy_blocks;
+    EXPECT_EQ(chain.required_bits(chain.tip()), kLimit);
+    grow_to(chain, easy);
     EXPECT_EQ(chain.required_bits(chain.tip()), 0x2000ffffU);
+    clock.advance_ms(60'000);
     const CaseBuilder builder(chain);
     for (int i = 0; i < 30; ++i) {
         clock.advance_ms(5'000);
         ASSERT_EQ(chain.submit(builder.finish(builder.base())), Verdict::accepted);
     }
     EXPECT_GT(ratio(0x2000ffff, chain.required_bits(chain.tip())), 2.0);
-    auto easy = builder.base();
-    easy.header.bits = 0x2000ffff;
-    EXPECT_EQ(chain.submit(builder.mine(easy)), Verdict::bad_diffbits);
+    auto cheap = builder.base();
+    cheap.header.bits = 0x2000ffff;
+    EXPECT_EQ(chain.submit(builder.mine(cheap)), Verdict::bad_diffbits);
 }
 
 }  // namespace

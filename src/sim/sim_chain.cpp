@@ -335,10 +335,11 @@ std::uint32_t SimChain::median_time_past(const BlockEntry& entry) const {
 
 std::uint32_t SimChain::required_bits(const BlockEntry& parent) const {
     if (!params_.retarget) return params_.pow_limit_bits;
+    const auto easy = params_.retarget->easy_blocks;
+    if (parent.height < easy) return params_.pow_limit_bits;
     std::vector<RetargetPoint> recent;
     const auto wanted = static_cast<std::size_t>(params_.retarget->window) + 1;
-    for (const auto* at = &parent; at->parent != nullptr && recent.size() < wanted;
-         at = at->parent) {
+    for (const auto* at = &parent; at->height > easy && recent.size() < wanted; at = at->parent) {
         recent.push_back({at->header.time, at->header.bits});
     }
     std::ranges::reverse(recent);

@@ -14,6 +14,8 @@ struct RetargetRule {
     std::int32_t block_s = 20;
     std::uint32_t initial_bits = 0x207fffff;  // of the first blocks, until the rule has history
     std::int32_t window = 20;                 // blocks that the rule looks back
+    // Blocks up to this height have the limit's bits, so that a chain can be given coins at once.
+    std::int32_t easy_blocks = 0;
 };
 
 struct SimParams {
@@ -49,10 +51,11 @@ struct SimParams {
         params.block_version = 0x20000003;
         return params;
     }
-    // The demo's chain: regtest with a retarget to one block per block_s.
+    // The demo's chain: regtest with a retarget to one block per block_s, after enough easy blocks
+    // to make some coinbases mature.
     static SimParams demo(std::int32_t block_s, std::uint32_t initial_bits) {
         SimParams params;
-        params.retarget = RetargetRule{block_s, initial_bits, 20};
+        params.retarget = RetargetRule{block_s, initial_bits, 20, 110};
         params.keep_blocks = 1'000;
         return params;
     }
