@@ -30,9 +30,12 @@ void TemplateDesk::on_template(std::size_t node, bool long_poll, TemplateFetcher
     Member& member = members_[node];
     (long_poll ? member.polling : member.fetching) = false;
     if (result) {
-        if (long_poll && now_ms - member.poll_started_ms < kQuickPollMs) {
+        // Without a new block an answer at once means that the node does not wait as it should.
+        const bool same_tip = (*result)->previous == member.previous;
+        if (long_poll && same_tip && now_ms - member.poll_started_ms < kQuickPollMs) {
             member.poll_not_before_ms = now_ms + kPollRetryMs;
         }
+        member.previous = (*result)->previous;
         member.longpoll_id = (*result)->longpoll_id;
         member.fetched_ms = now_ms;
         member.pending = std::move(*result);

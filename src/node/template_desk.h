@@ -57,6 +57,7 @@ class TemplateDesk {
         std::int64_t poll_started_ms = 0;
         std::int64_t fetched_ms = 0;
         std::string longpoll_id;
+        chain::Hash256 previous;  // of its last template
         std::string template_error;
         job::TemplateRef pending;  // not yet compared with the node's tip
         std::int64_t pending_ms = 0;

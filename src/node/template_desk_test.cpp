@@ -364,6 +364,9 @@ TEST_F(DeskTest, ALongPollThatReturnsAtOnceIsNotRepeatedAtOnce) {
     EXPECT_EQ(polls.size(), 1u);
     step(2'000);
     EXPECT_EQ(polls.size(), 2u);
+    nodes[0].tip = tip_at(101);
+    answer(0, template_on(nodes[0].tip, 0), true);
+    EXPECT_EQ(polls.size(), 3u) << "a new block may come at any moment";
 }
 
 TEST_F(DeskTest, ATemplateOnATipTheNodeDoesNotShowYetWaitsForTheProbe) {
