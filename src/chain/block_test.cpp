@@ -39,14 +39,15 @@ TEST(Block, EveryHistoricBlockParsesAndSerialisesBack) {
         const auto block = parse_block(raw);
         ASSERT_TRUE(block) << entry["name"] << describe(block.error());
         EXPECT_EQ(block->serialize(), raw);
-        EXPECT_EQ(block->header.hash().rpc_hex(), entry["hash"]);
+        EXPECT_EQ(block->header.hash().rpc_hex(), entry["hash"].get<std::string>());
         EXPECT_EQ(block->merkle_root(), block->header.merkle_root) << entry["name"];
-        EXPECT_EQ(block->merkle_root().rpc_hex(), entry["merkle_root"]);
-        EXPECT_EQ(block->witness_merkle_root().rpc_hex(), entry["witness_root"]);
-        EXPECT_EQ(block->weight(), entry["weight"]);
+        EXPECT_EQ(block->merkle_root().rpc_hex(), entry["merkle_root"].get<std::string>());
+        EXPECT_EQ(block->witness_merkle_root().rpc_hex(), entry["witness_root"].get<std::string>());
+        EXPECT_EQ(block->weight(), entry["weight"].get<std::size_t>());
         ASSERT_EQ(block->transactions.size(), entry["transactions"].size());
         for (std::size_t i = 0; i < block->transactions.size(); ++i) {
-            EXPECT_EQ(block->transactions[i].txid().rpc_hex(), entry["transactions"][i]);
+            EXPECT_EQ(block->transactions[i].txid().rpc_hex(),
+                      entry["transactions"][i].get<std::string>());
         }
         const auto target = target_from_compact(block->header.bits);
         EXPECT_TRUE(target->met_by(block->header.hash())) << entry["name"];
@@ -61,11 +62,12 @@ TEST(Block, SegwitBlocksCommitToTheirWitness) {
         const auto commitment = witness_commitment_of(coinbase);
         EXPECT_EQ(commitment.has_value(), !entry["commitment"].is_null());
         if (!commitment) continue;
-        EXPECT_EQ(base::to_hex(commitment->bytes), entry["commitment"]);
+        EXPECT_EQ(base::to_hex(commitment->bytes), entry["commitment"].get<std::string>());
         const auto script = witness_commitment_script(block->witness_merkle_root(), Hash256{});
         EXPECT_TRUE(std::any_of(coinbase.outputs.begin(), coinbase.outputs.end(),
                                 [&](const TxOutput& output) { return output.script == script; }));
-        EXPECT_EQ(height_of_coinbase(coinbase.inputs[0].script), entry["height"]);
+        EXPECT_EQ(height_of_coinbase(coinbase.inputs[0].script),
+                  entry["height"].get<std::int32_t>());
         ++checked;
     }
     EXPECT_EQ(checked, 2U);
@@ -173,7 +175,7 @@ TEST(Height, EveryVectorIsPushedAndReadBack) {
     for (const auto& entry : test_vectors("heights", "heights")) {
         const std::int32_t height = entry["height"];
         const auto push = height_push(height);
-        EXPECT_EQ(base::to_hex(push), entry["push"]) << height;
+        EXPECT_EQ(base::to_hex(push), entry["push"].get<std::string>()) << height;
         EXPECT_EQ(height_of_coinbase(push), height);
         auto script = push;
         base::append(script, base::as_bytes("/Adit/"));
@@ -185,7 +187,8 @@ TEST(Height, OfRealCoinbasesIsTheirBlocks) {
     for (const auto& entry : test_vectors("transactions", "transactions")) {
         if (!entry.contains("height")) continue;
         const auto coinbase = parse_transaction(hex_of(entry["raw"]));
-        EXPECT_EQ(height_of_coinbase(coinbase->inputs[0].script), entry["height"]);
+        EXPECT_EQ(height_of_coinbase(coinbase->inputs[0].script),
+                  entry["height"].get<std::int32_t>());
     }
 }
 

@@ -4,6 +4,11 @@
 
 #include "chain/sha256.h"
 
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdint>
+
 namespace adit::chain {
 
 inline constexpr std::array<std::uint32_t, 64> kSha256Rounds{

@@ -33,9 +33,10 @@ TEST(Target, EveryCompactVectorExpandsAndPacksBack) {
         const auto bits = *base::parse_hex32(entry["bits"].get<std::string>());
         const auto target = target_from_compact(bits);
         ASSERT_TRUE(target) << entry;
-        EXPECT_EQ(target->value.to_hex(), entry["target"]);
+        EXPECT_EQ(target->value.to_hex(), entry["target"].get<std::string>());
         // The same as `bits` wherever those are in their shortest form.
-        EXPECT_EQ(base::hex32(compact_from_target(*target)), entry["packed"]) << entry;
+        EXPECT_EQ(base::hex32(compact_from_target(*target)), entry["packed"].get<std::string>())
+            << entry;
     }
 }
 

@@ -26,11 +26,12 @@ TEST(Transaction, EveryVectorParsesAndSerialisesBackWithItsIds) {
         const auto transaction = parse_transaction(raw);
         ASSERT_TRUE(transaction) << entry["name"] << describe(transaction.error());
         EXPECT_EQ(transaction->serialize(), raw) << entry["name"];
-        EXPECT_EQ(transaction->txid().rpc_hex(), entry["txid"]) << entry["name"];
-        EXPECT_EQ(transaction->wtxid().rpc_hex(), entry["wtxid"]) << entry["name"];
-        EXPECT_EQ(transaction->weight(), entry["weight"]) << entry["name"];
-        EXPECT_EQ(transaction->inputs.size(), entry["inputs"]);
-        EXPECT_EQ(transaction->outputs.size(), entry["outputs"]);
+        EXPECT_EQ(transaction->txid().rpc_hex(), entry["txid"].get<std::string>()) << entry["name"];
+        EXPECT_EQ(transaction->wtxid().rpc_hex(), entry["wtxid"].get<std::string>())
+            << entry["name"];
+        EXPECT_EQ(transaction->weight(), entry["weight"].get<std::size_t>()) << entry["name"];
+        EXPECT_EQ(transaction->inputs.size(), entry["inputs"].get<std::size_t>());
+        EXPECT_EQ(transaction->outputs.size(), entry["outputs"].get<std::size_t>());
         EXPECT_EQ(transaction->has_witness(), entry["segwit"].get<bool>());
         EXPECT_EQ(sha256d(transaction->serialize_without_witness()), transaction->txid());
         EXPECT_EQ(transaction->is_coinbase(),
@@ -143,7 +144,7 @@ TEST(Transaction, ReaderIsLeftBehindIt) {
         base::append(both, hex_of(entry["raw"]));
     base::ByteReader reader(both);
     for (const auto& entry : vectors) {
-        EXPECT_EQ(read_transaction(reader)->txid().rpc_hex(), entry["txid"]);
+        EXPECT_EQ(read_transaction(reader)->txid().rpc_hex(), entry["txid"].get<std::string>());
     }
     EXPECT_TRUE(reader.finished());
 }
