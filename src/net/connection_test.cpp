@@ -21,11 +21,6 @@ int option(int fd, int level, int name) {
     return value;
 }
 
-void reset_on_close(const LineClient& client) {
-    const linger immediate{1, 0};
-    setsockopt(client.descriptor(), SOL_SOCKET, SO_LINGER, &immediate, sizeof immediate);
-}
-
 std::string receive(LineClient& client) {
     const auto line = client.receive_line(kTestTimeoutMs);
     return line ? *line : "error: " + std::string(describe(line.error().error));
@@ -249,7 +244,7 @@ TEST(Connection, AResetStormLeavesNothingBehind) {
         if (i % 2 == 0) {
             ASSERT_TRUE(client->send_bytes("half a li", kTestTimeoutMs));
         }
-        reset_on_close(*client);
+        client->reset();
     }
     ASSERT_TRUE(server.handler().wait_closed(server.handler().opened().size()));
     const auto client = server.connect();  // accepted after all before it

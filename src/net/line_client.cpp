@@ -97,7 +97,7 @@ LineClient::Result<void> LineClient::open(const Address& address, std::int64_t d
     int error = 0;
     socklen_t length = sizeof error;
     getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &length);
-    if (error != 0) return fail(Error::refused, std::strerror(error));
+    if (error != 0) return fail_with_errno(error);
     return {};
 }
 
@@ -218,6 +218,20 @@ LineClient::Result<std::string> LineClient::receive_rest(int timeout_ms) {
         if (*n == 0) return std::exchange(buffer_, {});
         if (buffer_.size() > (std::size_t{64} << 20)) return fail(Error::too_long);
     }
+}
+
+LineClient::Result<void> LineClient::start_tls(std::shared_ptr<TlsContext> tls,
+                                               const std::string& host, int timeout_ms) {
+    options_.tls = std::move(tls);
+    return handshake(host, now_ms() + timeout_ms);
+}
+
+void LineClient::reset() {
+    const linger immediate{1, 0};
+    setsockopt(fd_, SOL_SOCKET, SO_LINGER, &immediate, sizeof immediate);
+    tls_.reset();
+    close(std::exchange(fd_, -1));
+    cancelled_ = true;
 }
 
 void LineClient::cancel() {

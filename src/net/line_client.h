@@ -58,8 +58,14 @@ class LineClient {
 
     // Ends a call that waits, and every later one, with Error::cancelled.
     void cancel();
+    // Goes on with TLS on a connection made without it (after a PROXY header). host: see
+    // TlsContext::connect.
+    Result<void> start_tls(std::shared_ptr<TlsContext> tls, const std::string& host,
+                           int timeout_ms);
     // No more sending; receiving goes on.
     void shutdown_send();
+    // Closes with RST, as a machine that loses power and comes back does.
+    void reset();
     const Address& peer() const { return peer_; }
     int descriptor() const { return fd_; }
 

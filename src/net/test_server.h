@@ -144,6 +144,13 @@ class TestServer {
         EXPECT_TRUE(client) << (client ? "" : client.error().detail);
         return client ? std::move(*client) : nullptr;
     }
+    // True when a new connection is reset, be it during connect() or after.
+    bool turns_away() {
+        const auto client = LineClient::connect({"127.0.0.1", port()}, kTestTimeoutMs);
+        if (!client) return client.error().error == LineClient::Error::reset;
+        const auto line = (*client)->receive_line(kTestTimeoutMs);
+        return !line && line.error().error == LineClient::Error::reset;
+    }
     std::uint16_t port() const { return listener->address().port; }
     Loop& loop() { return loop_; }
     RecordingHandler& handler() { return handler_; }
