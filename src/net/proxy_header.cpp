@@ -45,12 +45,13 @@ bool read_port(std::string_view text, std::uint16_t& out) {
 }
 
 Result parse_v1(std::string_view bytes) {
-    const auto end = bytes.substr(0, kMaxProxyV1).find("\r\n");
-    if (end == bytes.npos) {
+    const auto feed = bytes.substr(0, kMaxProxyV1).find('\n');
+    if (feed == bytes.npos) {
         if (bytes.size() >= kMaxProxyV1) return std::unexpected(ProxyError::too_long);
-        if (bytes.find('\n') != bytes.npos) return std::unexpected(ProxyError::bad_line);
         return std::optional<ProxyHeader>();
     }
+    if (bytes[feed - 1] != '\r') return std::unexpected(ProxyError::bad_line);
+    const auto end = feed - 1;
     auto rest = bytes.substr(kSignatureV1.size(), end - kSignatureV1.size());
     const auto spaces = std::count(rest.begin(), rest.end(), ' ');
     const auto family = next_field(rest);

@@ -77,6 +77,7 @@ TEST(ProxyHeader, RefusesWithAReason) {
         {"PROXY TCP4 " + std::string(96, '1'), ProxyError::too_long},
         {"PROXY UNKNOWN" + std::string(93, ' ') + "\r\n", ProxyError::too_long},
         {"PROXY TCP4 192.0.2.1 198.51.100.7 1 2\n", ProxyError::bad_line},
+        {"PROXY UNKNOWN\n\r\n", ProxyError::bad_line},
         {"PROXY TCP4 192.0.2.1 198.51.100.7 1\r\n", ProxyError::bad_line},
         {"PROXY TCP4  192.0.2.1 198.51.100.7 1 2\r\n", ProxyError::bad_line},
         {"PROXY TCP4 192.0.2.1 198.51.100.7 1 2 \r\n", ProxyError::bad_line},
