@@ -15,7 +15,7 @@
 namespace adit::net {
 namespace {
 
-constexpr std::int64_t kLingerMs = 1000;
+constexpr std::int64_t kLingerMs = 500;  // and up to 500 more until the loop's sweep sees it
 
 }  // namespace
 

@@ -113,8 +113,8 @@ class Connection {
     // are banned.
     void abort(CloseReason reason = CloseReason::server);
 
-    // on_deadline is called when this time has passed without another expire_in (checked once a
-    // second). Cheap enough for every line. 0: never.
+    // on_deadline is called when this time has passed without another expire_in (checked twice
+    // a second). Cheap enough for every line. 0: never.
     void expire_in(std::uint64_t ms);
 
     void set_state(std::unique_ptr<ConnectionState> state) { state_ = std::move(state); }

@@ -348,6 +348,25 @@ TEST(Connection, EveryConnectionIsToldWhenTheLoopStops) {
     EXPECT_EQ(server.budget.open(), 0u);
 }
 
+TEST(Connection, AStoppingLoopThatLingersDeliversEverything) {
+    ConnectionSettings settings;
+    settings.max_output = 32 << 20;
+    TestServer server(settings);
+    const auto client = server.connect();
+    ASSERT_TRUE(client->send_line("flood 20000000", kTestTimeoutMs));
+    ASSERT_TRUE(server.handler().wait([&] { return server.handler().lines().size() == 1; }));
+    // More input that is never read by a handler: closing without reading it would send RST.
+    ASSERT_TRUE(client->send_bytes(std::string(10'000, 'z'), kTestTimeoutMs));
+    std::thread stopping([&] { server.stop(kTestTimeoutMs); });
+    const auto rest = client->receive_rest(kTestTimeoutMs);
+    client->reset();
+    stopping.join();
+    ASSERT_TRUE(rest);
+    EXPECT_EQ(rest->size(), 20'000'000u);
+    ASSERT_THAT(server.handler().closed(), SizeIs(1));
+    EXPECT_EQ(server.handler().closed()[0].reason, CloseReason::shutdown);
+}
+
 TEST(Connection, InheritsTheSocketOptionsOfItsListener) {
     class Inspecting : public RecordingHandler {
      public:

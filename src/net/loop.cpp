@@ -16,7 +16,9 @@ constexpr int kEventsPerTurn = 256;
 constexpr std::size_t kMaxDirty = 512;  // connections with replies before they are written early
 constexpr std::size_t kMaxSpareOutputs = 512;
 constexpr std::size_t kMaxSpareCapacity = 4096;  // bytes
-constexpr std::int64_t kSweepMs = 1000;
+constexpr std::int64_t kSweepMs = 500;
+constexpr int kLongestWaitMs = 60'000;
+constexpr int kLingerWaitMs = 20;
 // epoll keys: a connection's id has a generation (> 0) in its upper half; watchers have none.
 constexpr std::uint64_t kWakeKey = 0xffffffff;
 
@@ -54,14 +56,25 @@ Loop::~Loop() {
 
 void Loop::run() {
     read_clock();
-    while (!stop_.load(std::memory_order_relaxed))
-        turn();
+    while (!stop_.load(std::memory_order_acquire))
+        turn(kLongestWaitMs);
+    linger();
     close_all();
 }
 
-void Loop::turn() {
+void Loop::linger() {
+    const auto until = now_ms() + linger_ms_.load(std::memory_order_relaxed);
+    if (now_ms() >= until) return;
+    for_each([](Connection& connection) { connection.close_gracefully(CloseReason::shutdown); });
+    end_turn();
+    while (live_ != 0 && now_ms() < until)
+        turn(kLingerWaitMs);
+}
+
+void Loop::turn(int longest_wait_ms) {
     std::array<epoll_event, kEventsPerTurn> events;
-    const int n = epoll_wait(epoll_, events.data(), kEventsPerTurn, wait_ms());
+    const int n =
+        epoll_wait(epoll_, events.data(), kEventsPerTurn, std::min(wait_ms(), longest_wait_ms));
     read_clock();
     for (int i = 0; i < n; ++i) {
         serve(events[static_cast<std::size_t>(i)].data.u64,
@@ -119,8 +132,9 @@ void Loop::mark_dirty(Connection& connection) {
     if (dirty_.size() >= kMaxDirty) flush_dirty();
 }
 
-void Loop::stop() {
-    stop_ = true;
+void Loop::stop(std::int64_t linger_ms) {
+    linger_ms_ = linger_ms;
+    stop_.store(true, std::memory_order_release);
     wake();
 }
 
@@ -197,9 +211,9 @@ void Loop::run_timers() {
 
 int Loop::wait_ms() const {
     if (!resuming_.empty()) return 0;
-    if (timers_.empty()) return -1;
+    if (timers_.empty()) return kLongestWaitMs;
     const auto ms = timers_.begin()->first.first - now_ms();
-    return static_cast<int>(std::clamp<std::int64_t>(ms, 0, 60'000));
+    return static_cast<int>(std::clamp<std::int64_t>(ms, 0, kLongestWaitMs));
 }
 
 Connection* Loop::find(ConnectionId id) const {

@@ -40,8 +40,10 @@ class Loop {
     // Serves until stop(). Then every connection is closed (CloseReason::shutdown, on_closed is
     // called) and run() returns. Tasks posted after that never run.
     void run();
-    // From any thread.
-    void stop();
+    // From any thread. With linger_ms, connections are closed gracefully, and run() goes on turning
+    // until all peers have ended their side or the time is over: an RST in place of that would
+    // destroy the last replies. Close the listeners before.
+    void stop(std::int64_t linger_ms = 0);
 
     // Runs the task on the loop's thread, in order of posting. From any thread; never blocks. The
     // caller bounds how many it posts. A sleeping loop is woken once for all that gather.
@@ -99,7 +101,7 @@ class Loop {
     };
     static constexpr std::int64_t kNever = INT64_MAX;
 
-    void turn();
+    void turn(int longest_wait_ms);
     int wait_ms() const;
     void serve(std::uint64_t key, std::uint32_t events);
     void run_posted();
@@ -108,6 +110,7 @@ class Loop {
     void flush_dirty();
     void mark_dirty(Connection& connection);
     void sweep();
+    void linger();
     void close_all();
     TimerId add_timer(std::int64_t ms, std::int64_t every_ms, Task task);
     void read_clock() { now_ns_ = clock_.steady_ns(); }
@@ -124,6 +127,7 @@ class Loop {
     int event_ = -1;
     std::int64_t now_ns_ = 0;
     std::atomic<bool> stop_{false};
+    std::atomic<std::int64_t> linger_ms_{0};
 
     std::mutex mutex_;  // guards the next two
     std::vector<Task> posted_;

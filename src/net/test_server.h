@@ -118,9 +118,9 @@ class TestServer {
     }
     ~TestServer() { stop(); }
 
-    void stop() {
+    void stop(std::int64_t linger_ms = 0) {
         if (!thread_.joinable()) return;
-        loop_.stop();
+        loop_.stop(linger_ms);
         thread_.join();
     }
     // Runs on the loop's thread and waits for its end.
@@ -133,7 +133,7 @@ class TestServer {
         ASSERT_EQ(done->get_future().wait_for(std::chrono::milliseconds(kTestTimeoutMs)),
                   std::future_status::ready);
     }
-    // Time passes for the loop, and its once-a-second sweep has run.
+    // Time passes for the loop, and its regular sweep has run.
     void advance_ms(std::int64_t ms) {
         clock.advance_ms(ms);
         on_loop([] {});  // timers run in the turn of this task ...
