@@ -268,6 +268,12 @@ std::vector<BlockCase> body_cases() {
          bad_cb_height,
          {},
          changed([](auto& block) { coinbase_of(block).inputs[0].script[1] ^= 1; })},
+    };
+}
+
+std::vector<BlockCase> witness_cases() {
+    using enum Verdict;
+    return {
         {"commitment with a reserved value of 31 bytes",
          CaseNeeds::segwit,
          bad_witness_nonce_size,
@@ -336,6 +342,12 @@ std::vector<BlockCase> transaction_cases() {
          spoiled_spend([](auto& transaction, auto&) { transaction.inputs.emplace_back(); })},
         {"lock time ahead", CaseNeeds::nothing, bad_txns_nonfinal, {}, not_yet_final},
         {"relative lock not over", CaseNeeds::csv, bad_txns_nonfinal, {}, relative_lock},
+    };
+}
+
+std::vector<BlockCase> coin_cases() {
+    using enum Verdict;
+    return {
         {"unknown input",
          CaseNeeds::nothing,
          bad_txns_inputs_missingorspent,
@@ -460,7 +472,8 @@ std::vector<BlockCase> accepted_cases() {
 
 std::vector<BlockCase> block_cases() {
     std::vector<BlockCase> all;
-    for (auto part : {header_cases(), body_cases(), transaction_cases(), accepted_cases()}) {
+    for (auto part : {header_cases(), body_cases(), witness_cases(), transaction_cases(),
+                      coin_cases(), accepted_cases()}) {
         std::ranges::move(part, std::back_inserter(all));
     }
     return all;

@@ -1,115 +1,81 @@
 #include "sim/verdict.h"
 
+#include <array>
+#include <utility>
+
 namespace adit::sim {
+namespace {
+
+using enum Verdict;
+
+// In the order of the enumeration.
+constexpr auto kTexts = std::to_array<std::pair<Verdict, std::string_view>>({
+    {accepted, ""},
+    {inconclusive, "inconclusive"},
+    {duplicate, "duplicate"},
+    {duplicate_invalid, "duplicate-invalid"},
+    {duplicate_inconclusive, "duplicate-inconclusive"},
+    {inconclusive_not_best_prevblk, "inconclusive-not-best-prevblk"},
+    {decode_failed, "Block decode failed"},
+    {high_hash, "high-hash"},
+    {prev_blk_not_found, "prev-blk-not-found"},
+    {bad_prevblk, "bad-prevblk"},
+    {bad_diffbits, "bad-diffbits"},
+    {time_too_old, "time-too-old"},
+    {time_too_new, "time-too-new"},
+    {bad_version, "bad-version"},
+    {bad_txnmrklroot, "bad-txnmrklroot"},
+    {bad_txns_duplicate, "bad-txns-duplicate"},
+    {bad_blk_length, "bad-blk-length"},
+    {bad_cb_missing, "bad-cb-missing"},
+    {bad_cb_multiple, "bad-cb-multiple"},
+    {bad_blk_sigops, "bad-blk-sigops"},
+    {bad_txns_vin_empty, "bad-txns-vin-empty"},
+    {bad_txns_vout_empty, "bad-txns-vout-empty"},
+    {bad_txns_oversize, "bad-txns-oversize"},
+    {bad_txns_vout_negative, "bad-txns-vout-negative"},
+    {bad_txns_vout_toolarge, "bad-txns-vout-toolarge"},
+    {bad_txns_txouttotal_toolarge, "bad-txns-txouttotal-toolarge"},
+    {bad_txns_inputs_duplicate, "bad-txns-inputs-duplicate"},
+    {bad_cb_length, "bad-cb-length"},
+    {bad_txns_prevout_null, "bad-txns-prevout-null"},
+    {bad_txns_nonfinal, "bad-txns-nonfinal"},
+    {bad_cb_height, "bad-cb-height"},
+    {bad_witness_nonce_size, "bad-witness-nonce-size"},
+    {bad_witness_merkle_match, "bad-witness-merkle-match"},
+    {unexpected_witness, "unexpected-witness"},
+    {bad_blk_weight, "bad-blk-weight"},
+    {bad_txns_bip30, "bad-txns-BIP30"},
+    {bad_txns_inputs_missingorspent, "bad-txns-inputs-missingorspent"},
+    {bad_txns_premature_spend_of_coinbase, "bad-txns-premature-spend-of-coinbase"},
+    {bad_txns_inputvalues_outofrange, "bad-txns-inputvalues-outofrange"},
+    {bad_txns_in_belowout, "bad-txns-in-belowout"},
+    {bad_txns_accumulated_fee_outofrange, "bad-txns-accumulated-fee-outofrange"},
+    {bad_cb_amount, "bad-cb-amount"},
+    {script_failed, "mandatory-script-verify-flag-failed"},
+    {coinbase, "coinbase"},
+    {non_final, "non-final"},
+    {non_bip68_final, "non-BIP68-final"},
+    {already_in_mempool, "txn-already-in-mempool"},
+    {already_in_chain, "txn-already-known"},
+    {mempool_conflict, "txn-mempool-conflict"},
+    {mempool_full, "mempool full"},
+    {min_relay_fee_not_met, "min relay fee not met"},
+    {premature_witness, "no-witness-yet"},
+});
+
+constexpr bool every_verdict_in_its_place() {
+    for (std::size_t i = 0; i < kTexts.size(); ++i) {
+        if (static_cast<std::size_t>(kTexts[i].first) != i) return false;
+    }
+    return static_cast<std::size_t>(premature_witness) + 1 == kTexts.size();
+}
+static_assert(every_verdict_in_its_place());
+
+}  // namespace
 
 std::string_view text_of(Verdict verdict) {
-    switch (verdict) {
-        case Verdict::accepted:
-            return "";
-        case Verdict::inconclusive:
-            return "inconclusive";
-        case Verdict::duplicate:
-            return "duplicate";
-        case Verdict::duplicate_invalid:
-            return "duplicate-invalid";
-        case Verdict::duplicate_inconclusive:
-            return "duplicate-inconclusive";
-        case Verdict::inconclusive_not_best_prevblk:
-            return "inconclusive-not-best-prevblk";
-        case Verdict::decode_failed:
-            return "Block decode failed";
-        case Verdict::high_hash:
-            return "high-hash";
-        case Verdict::prev_blk_not_found:
-            return "prev-blk-not-found";
-        case Verdict::bad_prevblk:
-            return "bad-prevblk";
-        case Verdict::bad_diffbits:
-            return "bad-diffbits";
-        case Verdict::time_too_old:
-            return "time-too-old";
-        case Verdict::time_too_new:
-            return "time-too-new";
-        case Verdict::bad_version:
-            return "bad-version";
-        case Verdict::bad_txnmrklroot:
-            return "bad-txnmrklroot";
-        case Verdict::bad_txns_duplicate:
-            return "bad-txns-duplicate";
-        case Verdict::bad_blk_length:
-            return "bad-blk-length";
-        case Verdict::bad_cb_missing:
-            return "bad-cb-missing";
-        case Verdict::bad_cb_multiple:
-            return "bad-cb-multiple";
-        case Verdict::bad_blk_sigops:
-            return "bad-blk-sigops";
-        case Verdict::bad_txns_vin_empty:
-            return "bad-txns-vin-empty";
-        case Verdict::bad_txns_vout_empty:
-            return "bad-txns-vout-empty";
-        case Verdict::bad_txns_oversize:
-            return "bad-txns-oversize";
-        case Verdict::bad_txns_vout_negative:
-            return "bad-txns-vout-negative";
-        case Verdict::bad_txns_vout_toolarge:
-            return "bad-txns-vout-toolarge";
-        case Verdict::bad_txns_txouttotal_toolarge:
-            return "bad-txns-txouttotal-toolarge";
-        case Verdict::bad_txns_inputs_duplicate:
-            return "bad-txns-inputs-duplicate";
-        case Verdict::bad_cb_length:
-            return "bad-cb-length";
-        case Verdict::bad_txns_prevout_null:
-            return "bad-txns-prevout-null";
-        case Verdict::bad_txns_nonfinal:
-            return "bad-txns-nonfinal";
-        case Verdict::bad_cb_height:
-            return "bad-cb-height";
-        case Verdict::bad_witness_nonce_size:
-            return "bad-witness-nonce-size";
-        case Verdict::bad_witness_merkle_match:
-            return "bad-witness-merkle-match";
-        case Verdict::unexpected_witness:
-            return "unexpected-witness";
-        case Verdict::bad_blk_weight:
-            return "bad-blk-weight";
-        case Verdict::bad_txns_bip30:
-            return "bad-txns-BIP30";
-        case Verdict::bad_txns_inputs_missingorspent:
-            return "bad-txns-inputs-missingorspent";
-        case Verdict::bad_txns_premature_spend_of_coinbase:
-            return "bad-txns-premature-spend-of-coinbase";
-        case Verdict::bad_txns_inputvalues_outofrange:
-            return "bad-txns-inputvalues-outofrange";
-        case Verdict::bad_txns_in_belowout:
-            return "bad-txns-in-belowout";
-        case Verdict::bad_txns_accumulated_fee_outofrange:
-            return "bad-txns-accumulated-fee-outofrange";
-        case Verdict::bad_cb_amount:
-            return "bad-cb-amount";
-        case Verdict::script_failed:
-            return "mandatory-script-verify-flag-failed";
-        case Verdict::coinbase:
-            return "coinbase";
-        case Verdict::non_final:
-            return "non-final";
-        case Verdict::non_bip68_final:
-            return "non-BIP68-final";
-        case Verdict::already_in_mempool:
-            return "txn-already-in-mempool";
-        case Verdict::already_in_chain:
-            return "txn-already-known";
-        case Verdict::mempool_conflict:
-            return "txn-mempool-conflict";
-        case Verdict::mempool_full:
-            return "mempool full";
-        case Verdict::min_relay_fee_not_met:
-            return "min relay fee not met";
-        case Verdict::premature_witness:
-            return "no-witness-yet";
-    }
-    return "";
+    return kTexts[static_cast<std::size_t>(verdict)].second;
 }
 
 bool is_mutation(Verdict verdict) {
