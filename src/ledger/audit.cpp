@@ -34,6 +34,30 @@ std::string AuditDifference::text() const {
     return fmt::format("position {}: {}: expected {}, found {}", position, what, expected, found);
 }
 
+bool Auditor::NumberSet::insert(std::uint64_t number) {
+    if (2 * used_ >= slots_.size()) {
+        const auto old = std::exchange(
+            slots_, std::vector<std::uint64_t>(std::max<std::size_t>(64, 2 * slots_.size())));
+        for (const auto kept : old) {
+            if (kept != 0) place(kept);
+        }
+    }
+    const bool fresh = place(number | 1);  // an empty slot is 0
+    used_ += fresh;
+    return fresh;
+}
+
+bool Auditor::NumberSet::place(std::uint64_t number) {
+    const auto mask = slots_.size() - 1;
+    for (auto at = (number >> 1) & mask;; at = (at + 1) & mask) {
+        if (slots_[at] == number) return false;
+        if (slots_[at] == 0) {
+            slots_[at] = number;
+            return true;
+        }
+    }
+}
+
 Auditor::Auditor(const share::LogId& log_id, const share::LogPoint& begin, std::uint32_t slice_s,
                  share::Validator validator)
     : validator_(validator), tally_({log_id, begin, {}, 0}, slice_s) {
@@ -140,8 +164,9 @@ void Auditor::check_result(const Waiting& waiting, const share::CheckResult& res
         differ({position_, name("block flag"), flag(result.meets_network), flag(share.block)});
     }
     if (share.stale) return;
+    // The last bytes of a share's hash are zero, the first are spread evenly.
     const auto key = base::load_le<std::uint64_t>(result.hash.bytes.data());
-    if (!waiting.job->hashes.insert(key).second) {
+    if (!waiting.job->hashes.insert(key)) {
         differ({position_, name("hash"), "one that was not counted before", result.hash.rpc_hex()});
     }
 }

@@ -11,7 +11,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
+#include <vector>
 
 namespace adit::ledger {
 
@@ -58,10 +58,21 @@ class Auditor {
     const AuditReport& report() const { return report_; }
 
  private:
+    // Numbers that are spread evenly already: open addressing, no allocation per number.
+    class NumberSet {
+     public:
+        // False when it is there already.
+        bool insert(std::uint64_t number);
+
+     private:
+        bool place(std::uint64_t number);
+        std::vector<std::uint64_t> slots_;  // a power of two; 0: empty
+        std::size_t used_ = 0;
+    };
     struct KnownJob {
         job::JobRef job;
         std::int64_t time_ms = 0;
-        std::unordered_set<std::uint64_t> hashes;  // 64 bits of each share's hash
+        NumberSet hashes;  // 64 bits of each share's hash
     };
     struct Waiting {
         share::ShareRecord share;
