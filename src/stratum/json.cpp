@@ -1,5 +1,6 @@
 #include "stratum/json.h"
 
+#include <fmt/format.h>
 #include <simdjson.h>
 
 #include <charconv>

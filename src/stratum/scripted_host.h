@@ -7,6 +7,8 @@
 #include "job/sample_template.h"
 #include "stratum/session.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <string>
 #include <vector>

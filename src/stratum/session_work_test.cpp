@@ -250,7 +250,9 @@ class Mining {
         int told = 0;
         for (const auto& line : lines) {
             if (line.contains("mining.set_difficulty")) {
-                next_ = std::stod(line.substr(line.rfind('[') + 1));
+                const auto at = line.rfind('[') + 1;
+                const auto text = std::string_view(line).substr(at, line.find(']', at) - at);
+                next_ = JsonValue{JsonValue::Type::number, text}.number().value();
                 ++changes;
                 ++told;
             } else if (line.contains("mining.notify")) {
