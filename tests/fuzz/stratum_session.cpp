@@ -5,6 +5,8 @@
 #include "stratum/request.h"
 #include "stratum/scripted_host.h"
 
+#include <algorithm>
+
 namespace {
 
 using namespace adit;
