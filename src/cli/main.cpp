@@ -1,4 +1,5 @@
 // The program: subcommands and nothing else.
+#include "cli/audit_command.h"
 #include "cli/miner_command.h"
 #include "cli/run_command.h"
 
@@ -21,6 +22,7 @@ int main(int argc, char** argv) {
     adit::cli::add_run_command(app, &exit_code);
     adit::cli::add_check_command(app, &exit_code);
     adit::cli::add_miner_command(app, &exit_code);
+    adit::cli::add_audit_command(app, &exit_code);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
