@@ -1,5 +1,6 @@
 // The program: subcommands and nothing else.
 #include "cli/audit_command.h"
+#include "cli/demo_command.h"
 #include "cli/miner_command.h"
 #include "cli/run_command.h"
 
@@ -20,6 +21,7 @@ int main(int argc, char** argv) {
         "adit SUBCOMMAND --help says more.");
     int exit_code = 0;
     adit::cli::add_run_command(app, &exit_code);
+    adit::cli::add_demo_command(app, &exit_code);
     adit::cli::add_check_command(app, &exit_code);
     adit::cli::add_miner_command(app, &exit_code);
     adit::cli::add_audit_command(app, &exit_code);

@@ -5,6 +5,9 @@ namespace {
 
 constexpr std::uint64_t kOtherFiles = 256;  // log, ledger, nodes, listeners, libraries
 constexpr std::size_t kMostShards = 16;
+// Jobs are refreshed this much before refresh_s has passed, so that miners hear of one in time and
+// no connection needs a keep-alive of its own.
+constexpr int kRefreshLeadMs = 1'000;
 
 }  // namespace
 
@@ -67,7 +70,8 @@ node::NodePoolSettings pool_settings(const Config& config) {
     node::NodePoolSettings settings;
     settings.network = config.pool.chain;
     settings.nodes = node_settings(config);
-    settings.refresh_ms = static_cast<int>(config.job.refresh_s * 1000);
+    settings.refresh_ms = std::max(kRefreshLeadMs / 2,
+                                   static_cast<int>(config.job.refresh_s * 1000) - kRefreshLeadMs);
     settings.min_fee_rise_percent = static_cast<int>(config.job.min_fee_rise_percent);
     return settings;
 }

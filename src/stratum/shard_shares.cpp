@@ -96,13 +96,10 @@ void Shard::report_block(const PendingSubmit& pending, const share::Verdict& ver
     net::Connection* connection = nullptr;
     const auto* miner =
         miner_at(senders_[static_cast<std::size_t>(&pending - pending_.data())], &connection);
-    std::string name = pending.ticket.claimed_name;
-    if (miner != nullptr && pending.ticket.worker < miner->session.workers().size()) {
-        name = miner->session.workers()[pending.ticket.worker].name;
-    }
-    candidate->account = account_of(name);
-    if (name.size() > candidate->account.size()) {
-        candidate->worker = name.substr(candidate->account.size() + 1);
+    if (miner != nullptr) {
+        auto name = miner->session.name_of(pending.ticket);
+        candidate->account = std::move(name.account);
+        candidate->worker = std::move(name.worker);
     }
     parts_.blocks.submit(std::move(candidate));
     parts_.metrics.blocks.add();
