@@ -1,5 +1,5 @@
-// The durable record of shares, as the domain sees it: what is recorded, and the interface that takes
-// it. Implemented by store (one machine) and, for clusters, by a forwarder.
+// The durable record of shares, as the domain sees it: what is recorded, and the interface that
+// takes it. Implemented by store (one machine) and, for clusters, by a forwarder.
 #pragma once
 
 #include <memory>
@@ -58,8 +58,8 @@ class Recorder {
     virtual WorkerId worker(AccountId account, std::string_view name) = 0;
     // Records a job before any share of it. Never refused: jobs wait for storage.
     virtual void record_job(job::JobRef job) = 0;
-    // Hands a batch over and leaves it empty. False (batch untouched, listener not called) when storage is stalled or
-    // the bounded queue is full: refuse the shares with 20.
+    // Hands a batch over and leaves it empty. False (batch untouched, listener not called) when
+    // storage is stalled or the bounded queue is full: refuse the shares with 20.
     virtual bool submit(ShareBatch& batch) = 0;
     // How far the log is durable.
     virtual LogPosition durable_position() const = 0;
