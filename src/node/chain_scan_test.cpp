@@ -40,9 +40,9 @@ struct ChainScanTest : ::testing::Test {
         scan->start();
     }
     bool wait_scans(std::uint64_t count) {
-        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+        const auto end = clock.steady_ms() + 20'000;
         while (scan->scans() < count) {
-            if (std::chrono::steady_clock::now() > end) return false;
+            if (clock.steady_ms() > end) return false;
             std::this_thread::yield();
         }
         return true;

@@ -167,7 +167,7 @@ struct TroubleCase {
     const char* in_error;  // of the first node's status; empty: the state alone matters
 };
 
-TEST_F(NodePoolTest, LeavesANodeInTroubleAndSaysWhy) {
+std::vector<TroubleCase> trouble_cases() {
     const auto hook = [](RawAnswer answer) {
         return [answer](NodePoolTest& test) {
             test.a.set_hook([answer](std::string_view) { return answer; });
@@ -181,7 +181,7 @@ TEST_F(NodePoolTest, LeavesANodeInTroubleAndSaysWhy) {
             });
         };
     };
-    const TroubleCase cases[] = {
+    return {
         {"starting",
          [](NodePoolTest& test) { test.a.set_error("getblockchaininfo", -28, "Loading"); },
          "still starting"},
@@ -211,8 +211,11 @@ TEST_F(NodePoolTest, LeavesANodeInTroubleAndSaysWhy) {
         {"too large", hook({.body = std::string(1 << 20, ' '), .promised_bytes = 1u << 30}),
          "longer than"},
     };
+}
+
+TEST_F(NodePoolTest, LeavesANodeInTroubleAndSaysWhy) {
     settings.hang_ms = 150;
-    for (const auto& one : cases) {
+    for (const auto& one : trouble_cases()) {
         SCOPED_TRACE(one.name);
         a.stop();
         // The fixture's `a` plays the node in trouble, on a fresh chain for each case.

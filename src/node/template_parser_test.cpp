@@ -103,24 +103,24 @@ struct FaultCase {
     TemplateFault fault;
 };
 
-TEST(TemplateParser, NamesEveryFault) {
-    const auto one = template_transaction(500, 1);
-    const auto two = template_transaction(500, 2);
-    const auto list = [](const std::string& content) { return "[" + content + "]"; };
-    const auto with = [&](const std::string& content) {
-        return TemplateText().with("transactions", list(content)).with("coinbasevalue", "1000");
-    };
-    using F = TemplateFault;
-    const TemplateText base;
-    std::vector<FaultCase> cases;
+using Faults = std::vector<FaultCase>;
+
+Faults faults_of_types() {
+    Faults cases;
     for (const auto* field : {"version", "previousblockhash", "height", "bits", "curtime",
                               "mintime", "coinbasevalue", "transactions"}) {
+        using F = TemplateFault;
         cases.push_back({field, TemplateText().without(field), F::missing_field});
         cases.push_back({field, TemplateText().with(field, "{}"), F::wrong_type});
         cases.push_back({field, TemplateText().with(field, "null"), F::wrong_type});
         cases.push_back({field, TemplateText().with(field, "1.5"), F::wrong_type});
     }
-    const FaultCase more[] = {
+    return cases;
+}
+
+Faults faults_of_values() {
+    using F = TemplateFault;
+    return {
         {"height 0", TemplateText().with("height", "0"), F::bad_height},
         {"height -5", TemplateText().with("height", "-5"), F::bad_height},
         {"height huge", TemplateText().with("height", "4294967296"), F::bad_height},
@@ -147,6 +147,18 @@ TEST(TemplateParser, NamesEveryFault) {
         {"rules no list", TemplateText().with("rules", "{}"), F::wrong_type},
         {"rules no text", TemplateText().with("rules", "[1]"), F::wrong_type},
         {"rule unknown", TemplateText().with("rules", R"(["!future"])"), F::unknown_rule},
+    };
+}
+
+Faults faults_of_transactions() {
+    using F = TemplateFault;
+    const auto one = template_transaction(500, 1);
+    const auto two = template_transaction(500, 2);
+    const auto list = [](const std::string& content) { return "[" + content + "]"; };
+    const auto with = [&](const std::string& content) {
+        return TemplateText().with("transactions", list(content)).with("coinbasevalue", "1000");
+    };
+    return {
         {"transaction no object", with("1"), F::bad_transaction},
         {"transaction no hex", with(replaced(one, R"("data":")", R"("data":"zz)")),
          F::bad_transaction},
@@ -194,18 +206,22 @@ TEST(TemplateParser, NamesEveryFault) {
          F::commitment_mismatch},
         {"commitment no text", with(one).with("default_witness_commitment", "1"), F::wrong_type},
     };
-    cases.insert(cases.end(), std::begin(more), std::end(more));
-    ASSERT_TRUE(parse(base));
-    for (const auto& row : cases) {
-        const auto got = parse(row.text);
-        ASSERT_FALSE(got) << row.name;
-        EXPECT_EQ(name_of(got.error().fault), name_of(row.fault))
-            << row.name << ": " << got.error().message;
-        EXPECT_FALSE(got.error().message.empty());
+}
+
+TEST(TemplateParser, NamesEveryFault) {
+    ASSERT_TRUE(parse(TemplateText()));
+    for (const auto& cases : {faults_of_types(), faults_of_values(), faults_of_transactions()}) {
+        for (const auto& row : cases) {
+            const auto got = parse(row.text);
+            ASSERT_FALSE(got) << row.name;
+            EXPECT_EQ(name_of(got.error().fault), name_of(row.fault))
+                << row.name << ": " << got.error().message;
+            EXPECT_FALSE(got.error().message.empty());
+        }
     }
     TemplateParser parser(chain::Network::regtest);
-    EXPECT_EQ(parser.parse_text("{", "a").error().fault, F::not_json);
-    EXPECT_EQ(parser.parse_text("[]", "a").error().fault, F::not_an_object);
+    EXPECT_EQ(parser.parse_text("{", "a").error().fault, TemplateFault::not_json);
+    EXPECT_EQ(parser.parse_text("[]", "a").error().fault, TemplateFault::not_an_object);
 }
 
 TEST(TemplateParser, AcceptsTheCommitmentOfItsTransactions) {
