@@ -33,6 +33,7 @@ struct Options {
     std::uint64_t shares = 10'000'000;
     std::uint32_t rounds = 3;
     std::string dir;
+    std::int64_t gather_us = 2000;
     bool quick = false;
 };
 
@@ -57,15 +58,16 @@ class Folder {
     std::filesystem::path path_;
 };
 
-bench::ChildServer start_pool(const Folder& folder, std::uint32_t connections) {
+bench::ChildServer start_pool(const Options& options, const Folder& folder,
+                              std::uint32_t connections) {
     return bench::ChildServer([&](const bench::ChildServer::Ready& ready) {
-        bench::serve_pool({folder.path(), connections + 100}, ready);
+        bench::serve_pool({folder.path(), connections + 100, options.gather_us}, ready);
     });
 }
 
 double share_cost(const Options& options, std::uint32_t connections, std::uint32_t in_flight) {
     const Folder folder(options.dir);
-    const auto server = start_pool(folder, connections);
+    const auto server = start_pool(options, folder, connections);
     std::vector<bench::FirstJob> jobs(connections);
     bench::LoadOptions load;
     load.port = server.port();
@@ -161,7 +163,7 @@ void idle(const Options& options) {
                                 : options.quick          ? 200
                                                          : 9'000;
     const Folder folder(options.dir);
-    const auto server = start_pool(folder, count);
+    const auto server = start_pool(options, folder, count);
     const Miners first(server.port(), 10, true);  // what the first connections allocate for all
     const auto memory = bench::resident_bytes(server.pid());
     const auto cpu = bench::cpu_seconds(server.pid());
@@ -206,7 +208,7 @@ void broadcast(const Options& options) {
                                 : options.quick          ? 200
                                                          : 9'000;
     const Folder folder(options.dir);
-    const auto pool = start_pool(folder, count);
+    const auto pool = start_pool(options, folder, count);
     const Miners pool_miners(pool.port(), count, true);
     const bench::ChildServer bare(
         [&](const bench::ChildServer::Ready& ready) { bench::serve_bare_broadcast(count, ready); });
@@ -290,6 +292,7 @@ int main(int argc, char** argv) {
     app.add_option("--rounds", options.rounds, "the best of so many is taken")
         ->check(CLI::PositiveNumber);
     app.add_option("--dir", options.dir, "where the log is written (default: here)");
+    app.add_option("--gather-us", options.gather_us, "share.gather_us of the pool");
     app.add_flag("--quick", options.quick, "small numbers: only shows that it runs");
     app.add_subcommand("shares")->callback([&] { shares(options); });
     app.add_subcommand("idle")->callback([&] { idle(options); });

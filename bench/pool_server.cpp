@@ -85,6 +85,7 @@ void serve_pool(const PoolServerOptions& options, const ChildServer::Ready& read
     store::PosixFileSystem files;
     store::ShareLogSettings log_settings;
     log_settings.dir = options.data_dir / "log";
+    log_settings.gather_us = options.gather_us;
     auto log = store::FileShareLog::open(files, log_settings, clock, registry, logger);
     if (!log) throw std::runtime_error(log.error().text());
     CountingSource extranonces;

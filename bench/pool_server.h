@@ -13,6 +13,7 @@ namespace adit::bench {
 struct PoolServerOptions {
     std::filesystem::path data_dir;  // for the log; must exist
     std::uint32_t miners = 12'000;
+    std::int64_t gather_us = 2000;  // the configuration's default
 };
 
 // Serves on the calling thread's process until it is killed. SIGUSR1 publishes a new block.

@@ -76,7 +76,8 @@ std::string template_json(std::uint32_t seed, std::uint8_t block) {
     return fmt::format(
         R"({{"capabilities":["proposal"],"version":536870912,"rules":["csv","!segwit","taproot"],)"
         R"("vbavailable":{{}},"vbrequired":0,"previousblockhash":"{}","transactions":[{}],)"
-        R"("coinbaseaux":{{}},"coinbasevalue":{},"longpollid":"x","target":"{}","mintime":1713570001,)"
+        R"("coinbaseaux":{{}},"coinbasevalue":{},"longpollid":"x","target":"{}",)"
+        R"("mintime":1713570001,)"
         R"("mutable":["time","transactions","prevblock"],"noncerange":"00000000ffffffff",)"
         R"("sigoplimit":80000,"sizelimit":4000000,"weightlimit":4000000,"curtime":1713571767,)"
         R"("bits":"1703255b","height":840001,"default_witness_commitment":"{}"}})",

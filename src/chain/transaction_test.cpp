@@ -50,23 +50,14 @@ TEST(Transaction, EveryVectorCutAnywhereIsTruncated) {
     }
 }
 
-TEST(Transaction, EachRefusalHasItsReason) {
-    const std::string good =
-        "02000000"
-        "01" +
-        kInput + "01" + kOutput + "00000000";
-    const std::string witness =
-        "02000000"
-        "0001"
-        "01" +
-        kInput + "01" + kOutput;
-    const std::pair<std::string, std::string_view> cases[] = {
-        {good, "accepted"},
-        {witness + "0101aa"
-                   "00000000",
-         "accepted"},
-        {good + "00", describe(ParseError::trailing_bytes)},
-        {good.substr(0, good.size() - 2), describe(ParseError::truncated)},
+using ParseCase = std::pair<std::string, std::string_view>;  // hex, and what becomes of it
+
+const std::string kGood = std::string("02000000") + "01" + kInput + "01" + kOutput + "00000000";
+// Up to the witness.
+const std::string kWitness = std::string("02000000") + "0001" + "01" + kInput + "01" + kOutput;
+
+TEST(Transaction, SizesMustTakeAsFewBytesAsTheyNeed) {
+    const std::vector<ParseCase> cases{
         // A count or a size in more bytes than it needs.
         {"02000000"
          "fd0100" +
@@ -89,13 +80,26 @@ TEST(Transaction, EachRefusalHasItsReason) {
              "01" +
              kOutput + "00000000",
          describe(ParseError::non_canonical_size)},
-        {witness + "01fd0100aa"
-                   "00000000",
+        {kWitness + "01fd0100aa"
+                    "00000000",
          describe(ParseError::non_canonical_size)},
-        {witness + "fd0100"
-                   "01aa"
-                   "00000000",
+        {kWitness + "fd0100"
+                    "01aa"
+                    "00000000",
          describe(ParseError::non_canonical_size)},
+    };
+    for (const auto& [hex, error] : cases)
+        EXPECT_EQ(error_of(hex), error) << hex;
+}
+
+TEST(Transaction, EachRefusalHasItsReason) {
+    const std::vector<ParseCase> cases{
+        {kGood, "accepted"},
+        {kWitness + "0101aa"
+                    "00000000",
+         "accepted"},
+        {kGood + "00", describe(ParseError::trailing_bytes)},
+        {kGood.substr(0, kGood.size() - 2), describe(ParseError::truncated)},
         // Counts that the message cannot hold.
         {"02000000"
          "ffffffffffffffffff" +
@@ -105,11 +109,11 @@ TEST(Transaction, EachRefusalHasItsReason) {
          "01" +
              kInput + "feffffffff" + kOutput,
          describe(ParseError::truncated)},
-        {witness + "feffffff7f"
-                   "00000000",
+        {kWitness + "feffffff7f"
+                    "00000000",
          describe(ParseError::truncated)},
-        {witness + "01feffffff7f"
-                   "00000000",
+        {kWitness + "01feffffff7f"
+                    "00000000",
          describe(ParseError::truncated)},
         // The witness flag.
         {"02000000"
@@ -123,8 +127,8 @@ TEST(Transaction, EachRefusalHasItsReason) {
              "0101aa"
              "00000000",
          describe(ParseError::bad_witness_flag)},
-        {witness + "00"
-                   "00000000",
+        {kWitness + "00"
+                    "00000000",
          describe(ParseError::bad_witness_flag)},
         {"", describe(ParseError::truncated)},
     };

@@ -145,6 +145,7 @@ void read_log(TableReader table, LogConfig& log) {
 void read_tuning(TableReader& root, Config& config) {
     if (auto table = root.child("share")) {
         table->integer("queue", config.share.queue, 64, 16'777'216);
+        table->integer("gather_us", config.share.gather_us, 0, 100'000);
         table->integer("stall_ms", config.share.stall_ms, 10, 600'000);
         table->integer("segment_mib", config.share.segment_mib, 1, 4096);
         table->finish();
@@ -259,6 +260,7 @@ ConfigChanges changes_between(const Config& running, const Config& wanted) {
     live(a.limits.ban_s != b.limits.ban_s, "limits.ban_s");
     restart(a.limits.threads != b.limits.threads, "limits.threads");
     restart(a.share.queue != b.share.queue, "share.queue");
+    restart(a.share.gather_us != b.share.gather_us, "share.gather_us");
     restart(a.share.stall_ms != b.share.stall_ms, "share.stall_ms");
     restart(a.share.segment_mib != b.share.segment_mib, "share.segment_mib");
     restart(a.job.refresh_s != b.job.refresh_s, "job.refresh_s");

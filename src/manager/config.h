@@ -74,6 +74,7 @@ struct LimitsConfig {
 
 struct ShareConfig {
     std::int64_t queue = 65536;     // shares waiting for the disk
+    std::int64_t gather_us = 2000;  // a commit waits this long for more shares
     std::int64_t stall_ms = 2000;   // a commit older than this refuses further shares
     std::int64_t segment_mib = 64;  // size of a log file
 };

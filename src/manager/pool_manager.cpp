@@ -112,8 +112,12 @@ NodeSide PoolManager::Parts::connect() {
     submitter.network = config.pool.chain;
     submitter.nodes = settings;
     side.submitter = std::make_shared<node::BlockSubmitter>(submitter, registry, clock, logger);
-    side.submitter->set_listener(
-        [this](const node::SubmitReport& report) { blocks->on_report(report); });
+    side.pool = std::make_unique<node::NodePool>(pool_settings(config), registry, clock, logger);
+    side.submitter->set_listener([this, pool = side.pool.get()](const node::SubmitReport& report) {
+        blocks->on_report(report);
+        // Work on the block just accepted should begin now, not with the next probe.
+        if (report.state == node::SubmitState::accepted) pool->kick();
+    });
     node::ChainScanSettings scan;
     scan.network = config.pool.chain;
     scan.nodes = settings;
@@ -122,7 +126,6 @@ NodeSide PoolManager::Parts::connect() {
     side.scan = std::make_unique<node::ChainScan>(
         scan, [this](const chain::Hash256& hash) { return blocks->knows(hash); },
         [this](const node::OwnBlock& block) { blocks->recover(block); }, registry, clock, logger);
-    side.pool = std::make_unique<node::NodePool>(pool_settings(config), registry, clock, logger);
     side.pool->set_listener([this](job::TemplateRef source) { jobs->on_template(source); });
     side.submitter->start();
     blocks->set_submitter(side.submitter);

@@ -53,6 +53,7 @@ store::ShareLogSettings log_settings(const Config& config, const store::DataDir&
     settings.segment_bytes = static_cast<std::uint64_t>(config.share.segment_mib) << 20;
     settings.queue_shares = static_cast<std::size_t>(config.share.queue);
     settings.batch_shares = std::min(settings.batch_shares, settings.queue_shares);
+    settings.gather_us = config.share.gather_us;
     settings.stall_ms = config.share.stall_ms;
     return settings;
 }

@@ -321,6 +321,11 @@ bool FileShareLog::Impl::wait_for_work() {
         writer_waits_ = true;
         queue_changed_.wait(lock, gathered);
         writer_waits_ = false;
+        // Shares that arrive within this moment share one fdatasync. Nobody notifies meanwhile.
+        if (settings_.gather_us > 0) {
+            queue_changed_.wait_for(lock, std::chrono::microseconds(settings_.gather_us),
+                                    [&] { return closing_; });
+        }
     }
     gather_locked();
     return !(closing_ && nothing_to_write());

@@ -28,6 +28,7 @@ struct ShareLogSettings {
     std::size_t batch_shares = 1 << 15;  // most shares in one write, and in one submit()
     std::size_t max_accounts = 1 << 20;
     std::size_t max_workers = 1 << 21;
+    std::int64_t gather_us = 0;     // a commit waits this long for more to come
     std::int64_t stall_ms = 2'000;  // submit() refuses while a commit is older than this
     std::int64_t retry_ms = 1'000;  // between attempts while unavailable
     std::string pool_version = ADIT_VERSION;

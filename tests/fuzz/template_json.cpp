@@ -1,5 +1,5 @@
-// getblocktemplate answers: whatever the bytes, the parser yields a template that is consistent or a
-// named fault, and its cache stays bounded.
+// getblocktemplate answers: whatever the bytes, the parser yields a template that is consistent or
+// a named fault, and its cache stays bounded.
 #include "base/check.h"
 #include "node/template_parser.h"
 
