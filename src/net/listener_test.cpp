@@ -157,8 +157,7 @@ int run_out_of_descriptors() {
     const auto early = server.connect();
     if (!server.handler().wait_opened(1)) return 1;
     // While the loop is held, clients arrive in the kernel's queue and descriptors run out.
-    std::promise<void> go;
-    server.loop().post([held = go.get_future().share()] { held.wait(); });
+    auto go = server.hold();
     std::vector<std::unique_ptr<LineClient>> late;
     for (int i = 0; i < 3; ++i)
         late.push_back(server.connect());

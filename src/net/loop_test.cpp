@@ -106,8 +106,7 @@ TEST(Loop, TurnEndComesAfterAllLinesOfTheTurnAndBeforeTheirRepliesLeave) {
     for (int i = 0; i < 8; ++i)
         clients.push_back(server.connect());
     ASSERT_TRUE(handler.wait_opened(8));
-    std::promise<void> go;
-    server.loop().post([held = go.get_future().share()] { held.wait(); });
+    auto go = server.hold();
     for (auto& client : clients)
         ASSERT_TRUE(client->send_bytes("a\nb\n", kTestTimeoutMs));
     go.set_value();

@@ -133,6 +133,19 @@ class TestServer {
         ASSERT_EQ(done->get_future().wait_for(std::chrono::milliseconds(kTestTimeoutMs)),
                   std::future_status::ready);
     }
+    // Returns when the loop's thread waits; it goes on when the value is set. What becomes ready
+    // meanwhile is served in one turn.
+    std::promise<void> hold() {
+        std::promise<void> go;
+        auto holding = std::make_shared<std::promise<void>>();
+        auto held = holding->get_future();
+        loop_.post([holding, gone = go.get_future().share()] {
+            holding->set_value();
+            gone.wait();
+        });
+        held.wait();
+        return go;
+    }
     // Time passes for the loop, and its regular sweep has run.
     void advance_ms(std::int64_t ms) {
         clock.advance_ms(ms);
