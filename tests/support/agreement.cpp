@@ -1,0 +1,63 @@
+#include "tests/support/agreement.h"
+
+#include "store/sqlite_slices.h"
+
+#include <gtest/gtest.h>
+
+namespace adit::tests {
+
+bool expect_every_true_once(const LogContents& log, const ShareBook& book) {
+    const auto counted = log.counted();
+    bool good = true;
+    for (const auto& [hash, times] : book.answered_true()) {
+        const auto at = counted.find(hash);
+        const int logged = at == counted.end() ? 0 : at->second;
+        EXPECT_EQ(logged, 1) << "answered true: " << hash.rpc_hex();
+        EXPECT_EQ(times, 1) << "answered true more than once: " << hash.rpc_hex();
+        good = good && logged == 1 && times == 1;
+    }
+    for (const auto& [hash, times] : counted) {
+        EXPECT_EQ(times, 1) << "counts more than once: " << hash.rpc_hex();
+        good = good && times == 1;
+    }
+    return good;
+}
+
+void expect_ledger_equals_log(const std::filesystem::path& data_dir, const LogContents& log) {
+    store::SqliteSlicesSettings settings;
+    settings.file = data_dir / "ledger.sqlite";
+    const auto ledger = store::SqliteSlices::open(settings);
+    ASSERT_TRUE(ledger.has_value()) << ledger.error();
+    const auto totals = (*ledger)->worker_totals();
+    ASSERT_TRUE(totals.has_value()) << totals.error();
+    std::map<share::WorkerId, std::uint64_t> expected;
+    for (const auto& share : log.shares) {
+        if (!share.record.stale) ++expected[share.record.worker];
+    }
+    std::map<share::WorkerId, std::uint64_t> found;
+    for (const auto& row : *totals) {
+        if (row.sum.shares + row.sum.uncredited > 0) {
+            found[row.id] = row.sum.shares + row.sum.uncredited;
+        }
+    }
+    EXPECT_EQ(found, expected);
+    const auto all = (*ledger)->pool_work_since(0);
+    ASSERT_TRUE(all.has_value()) << all.error();
+    EXPECT_EQ(all->shares + all->uncredited, log.counted_shares());
+    const auto blocks = (*ledger)->blocks();
+    ASSERT_TRUE(blocks.has_value()) << blocks.error();
+    ASSERT_EQ(blocks->size(), log.blocks.size());
+    for (std::size_t i = 0; i < log.blocks.size(); ++i)
+        EXPECT_EQ((*blocks)[i].block, log.blocks[i]);
+}
+
+LogContents expect_agreement(const std::filesystem::path& data_dir, const ShareBook& book) {
+    auto log = read_log(data_dir);
+    expect_every_true_once(log, book);
+    EXPECT_EQ(log.counted_shares(), book.accepted());
+    EXPECT_EQ(book.counts().lost, 0U);
+    expect_ledger_equals_log(data_dir, log);
+    return log;
+}
+
+}  // namespace adit::tests
