@@ -34,6 +34,8 @@ class JobMaker {
     std::expected<JobRef, JobError> make(TemplateRef source, std::int64_t now_ms);
 
     JobId next_id() const { return next_id_; }
+    // Uses up an id without a job.
+    JobId take_id() { return next_id_++; }
 
  private:
     JobMakerSettings settings_;

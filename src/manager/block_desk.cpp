@@ -119,7 +119,15 @@ void BlockDesk::submit(std::shared_ptr<const job::BlockCandidate> candidate) {
         const std::lock_guard lock(mutex_);
         if (!known_.insert(candidate->hash).second) return;
         if (submitter_) submitter_->submit(candidate);
+        // Under the same lock, so that no node's answer is noted before the file is there.
+        if (tasks_.size() < kMaxQueued) {
+            tasks_.push_back([this, candidate] { save(*candidate); });
+        } else {
+            known_.erase(candidate->hash);  // the chain scan will find it again
+            save_failures_.add();
+        }
     }
+    wake_.notify_one();
     found_.add();
     logger_.info("block", "block found",
                  {{"height", candidate->height},
@@ -127,10 +135,6 @@ void BlockDesk::submit(std::shared_ptr<const job::BlockCandidate> candidate) {
                   {"account", candidate->account},
                   {"worker", candidate->worker},
                   {"stale", candidate->stale}});
-    if (enqueue([this, candidate] { save(*candidate); })) return;
-    // The chain scan will find it again.
-    const std::lock_guard lock(mutex_);
-    known_.erase(candidate->hash);
 }
 
 void BlockDesk::save(const job::BlockCandidate& candidate) {
@@ -186,8 +190,40 @@ bool BlockDesk::knows(const chain::Hash256& hash) const {
     return known_.contains(hash);
 }
 
-void BlockDesk::recover(const node::OwnBlock& block) {
+job::JobRef job_of_chain(const node::OwnBlock& block, job::JobId id, chain::Network network,
+                         std::string_view signature) {
+    share::JobRecord record;
+    record.id = id;
+    record.height = block.height;
+    record.network = network;
+    record.previous = block.header.previous;
+    record.version = static_cast<std::uint32_t>(block.header.version);
+    record.bits = block.header.bits;
+    record.ntime = block.header.time;
+    record.min_time = block.header.time;
+    record.coinbase_value_sat = block.value_sat;
+    record.created_wall_ms = std::int64_t{block.header.time} * 1000;
+    if (!chain::target_from_compact(record.bits)) return nullptr;
+    const auto coinbase = chain::parse_transaction(block.coinbase);
+    if (!coinbase) return nullptr;
+    const auto bytes = coinbase->serialize_without_witness();
+    const auto tag = std::ranges::search(bytes, base::as_bytes(signature)).begin();
+    const auto before = (tag - bytes.begin()) + static_cast<std::ptrdiff_t>(signature.size());
+    constexpr std::ptrdiff_t kChoice = 1 + job::kExtranonce1Size + job::kExtranonce2Size;
+    if (tag == bytes.end() || std::ssize(bytes) < before + kChoice) return nullptr;
+    record.coinbase_head.assign(bytes.begin(), bytes.begin() + before);
+    record.coinbase_tail.assign(bytes.begin() + before + kChoice, bytes.end());
+    return share::restore_job(record);
+}
+
+void BlockDesk::recover(const node::OwnBlock& block, job::JobRef job) {
+    if (job == nullptr) {
+        logger_.error("block", "a block of this pool's tag cannot be read and is left alone",
+                      {{"height", block.height}, {"hash", block.hash.rpc_hex()}});
+        return;
+    }
     auto candidate = std::make_shared<job::BlockCandidate>();
+    candidate->job = job;
     candidate->hash = block.hash;
     candidate->height = block.height;
     const auto header = block.header.serialize();
@@ -208,6 +244,7 @@ void BlockDesk::recover(const node::OwnBlock& block) {
                      {"value_sat", block.value_sat},
                      {"node", block.node}});
     enqueue([this, candidate, node = block.node] {
+        log_.record_job(candidate->job);  // a block's job always stands before it
         save(*candidate);
         const auto file = store::CandidateStore::file_name(candidate->height, candidate->hash);
         // A failed save was reported already; then there is nothing to mark.

@@ -22,6 +22,12 @@
 
 namespace adit::manager {
 
+// The job of a block that is only known from the chain, as far as the chain tells: header fields
+// and the coinbase around the miner's choice; no branches. It serves the books, not for mining.
+// Null when the coinbase cannot be one of this pool's.
+job::JobRef job_of_chain(const node::OwnBlock& block, job::JobId id, chain::Network network,
+                         std::string_view signature);
+
 class BlockDesk final : public job::BlockSink {
  public:
     static constexpr std::size_t kMaxQueued = 1024;  // tasks for the disk
@@ -46,7 +52,7 @@ class BlockDesk final : public job::BlockSink {
     // For the chain scan: whether the pool knows a block, and a block of ours that it does not
     // know.
     bool knows(const chain::Hash256& hash) const;
-    void recover(const node::OwnBlock& block);
+    void recover(const node::OwnBlock& block, job::JobRef job);
 
     std::uint64_t found() const { return found_.value(); }
     std::uint64_t accepted() const { return accepted_.value(); }

@@ -55,4 +55,9 @@ void JobDesk::on_template(job::TemplateRef source) {
     }
 }
 
+job::JobId JobDesk::take_id() {
+    const std::lock_guard lock(mutex_);
+    return maker_.take_id();
+}
+
 }  // namespace adit::manager

@@ -21,6 +21,8 @@ class JobDesk {
             base::Logger& logger);
 
     void on_template(job::TemplateRef source);
+    // An id that no job has or will have, for a job that is only written down. Any thread.
+    job::JobId take_id();
 
     std::int32_t height() const { return height_; }  // of the block being mined; 0: none yet
     double network_difficulty() const { return difficulty_; }

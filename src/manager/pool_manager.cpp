@@ -125,7 +125,11 @@ NodeSide PoolManager::Parts::connect() {
     scan.signature = config.pool.signature;
     side.scan = std::make_unique<node::ChainScan>(
         scan, [this](const chain::Hash256& hash) { return blocks->knows(hash); },
-        [this](const node::OwnBlock& block) { blocks->recover(block); }, registry, clock, logger);
+        [this](const node::OwnBlock& block) {
+            blocks->recover(block, job_of_chain(block, jobs->take_id(), config.pool.chain,
+                                                config.pool.signature));
+        },
+        registry, clock, logger);
     side.pool->set_listener([this](job::TemplateRef source) { jobs->on_template(source); });
     side.submitter->start();
     blocks->set_submitter(side.submitter);

@@ -121,7 +121,8 @@ class Shard final : public net::ConnectionHandler, public share::CommitListener,
     void close_when_answered(net::Connection& connection, Miner& miner);
 
     void judge();
-    void report_block(const PendingSubmit& pending, const share::Verdict& verdict);
+    // False when this block was reported a moment ago already.
+    bool report_block(const PendingSubmit& pending, const share::Verdict& verdict);
     void record();
     void answer(std::uint64_t ticket, share::CommitResult result);
     void answer(InFlight& batch, share::CommitResult result);
@@ -146,6 +147,7 @@ class Shard final : public net::ConnectionHandler, public share::CommitListener,
     std::vector<PendingSubmit> pending_;
     std::vector<net::ConnectionId> senders_;
     std::vector<share::Verdict> verdicts_;
+    std::vector<bool> recorded_;
 
     std::unique_ptr<InFlight> gathering_;
     std::deque<std::unique_ptr<InFlight>> in_flight_;

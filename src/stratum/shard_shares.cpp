@@ -39,8 +39,14 @@ void Shard::judge() {
     if (shares_.empty()) return;
     verdicts_.resize(shares_.size());
     processor_.process(shares_, verdicts_);
+    recorded_.assign(shares_.size(), false);
     for (std::size_t i = 0; i < shares_.size(); ++i) {
-        if (verdicts_[i].block) report_block(pending_[i], verdicts_[i]);
+        const auto& verdict = verdicts_[i];
+        const bool fresh_block = verdict.block && report_block(pending_[i], verdict);
+        // Of what is refused only a stale block is recorded, once and worth nothing: any other
+        // record would count a share twice or name nobody. The sink keeps every block in any case.
+        recorded_[i] =
+            !verdict.refusal || (fresh_block && verdict.refusal == share::Refusal::stale);
     }
     if (!gathering_) {
         if (spare_.empty()) {
@@ -55,7 +61,7 @@ void Shard::judge() {
         auto& pending = pending_[i];
         const auto& verdict = verdicts_[i];
         const bool accepted = !verdict.refusal;
-        if (accepted || verdict.block) {
+        if (recorded_[i]) {
             gathering_->batch.shares.push_back(share::record_of(shares_[i], verdict));
         }
         net::Connection* connection = nullptr;
@@ -70,8 +76,9 @@ void Shard::judge() {
                 connection->close_gracefully(net::CloseReason::protocol_error);
             }
         }
-        if (accepted || verdict.block) {
-            const double difficulty = verdict.uncredited ? 0 : shares_[i].difficulty.value();
+        if (recorded_[i]) {
+            const double difficulty =
+                verdict.uncredited || !accepted ? 0 : shares_[i].difficulty.value();
             gathering_->waiting.push_back(
                 {senders_[i], std::move(pending.ticket), difficulty, accepted});
         }
@@ -81,8 +88,8 @@ void Shard::judge() {
     senders_.clear();
 }
 
-void Shard::report_block(const PendingSubmit& pending, const share::Verdict& verdict) {
-    if (std::find(reported_.begin(), reported_.end(), verdict.hash) != reported_.end()) return;
+bool Shard::report_block(const PendingSubmit& pending, const share::Verdict& verdict) {
+    if (std::ranges::find(reported_, verdict.hash) != reported_.end()) return false;
     reported_[next_reported_++ % reported_.size()] = verdict.hash;
     const auto& share = pending.share;
     auto candidate = std::make_shared<job::BlockCandidate>();
@@ -103,6 +110,7 @@ void Shard::report_block(const PendingSubmit& pending, const share::Verdict& ver
     }
     parts_.blocks.submit(std::move(candidate));
     parts_.metrics.blocks.add();
+    return true;
 }
 
 void Shard::record() {

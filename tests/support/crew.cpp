@@ -28,8 +28,7 @@ void Crew::stop(std::uint32_t drain_ms) {
 }
 
 bool Crew::all_connected() const {
-    return std::ranges::all_of(miners_,
-                               [](const auto& miner) { return miner->stats().connected; });
+    return std::ranges::all_of(miners_, [](const auto& miner) { return miner->stats().connected; });
 }
 
 std::uint64_t Crew::reconnects() const {

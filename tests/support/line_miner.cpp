@@ -110,8 +110,8 @@ void LineMiner::take(const Json& message) {
 }
 
 chain::BlockHeader LineMiner::header(const LineJob& job, const Json& submit) const {
-    const auto coinbase = bytes_of(job.coinbase1 + extranonce1_ +
-                                   submit.at(2).get<std::string>() + job.coinbase2);
+    const auto coinbase =
+        bytes_of(job.coinbase1 + extranonce1_ + submit.at(2).get<std::string>() + job.coinbase2);
     chain::BlockHeader header;
     header.version = static_cast<std::int32_t>(job.version);
     header.merkle_root = chain::sha256d(coinbase);

@@ -21,13 +21,12 @@ NodeLogin login_of(const sim::SimNode& node, std::string name) {
 }
 
 std::string PoolSetup::toml() const {
-    auto text = fmt::format(
-        "[pool]\nchain = \"regtest\"\naddress = \"{}\"\ndata_dir = \"{}\"\n\n", pool_address(),
-        data_dir.string());
+    auto text = fmt::format("[pool]\nchain = \"regtest\"\naddress = \"{}\"\ndata_dir = \"{}\"\n\n",
+                            pool_address(), data_dir.string());
     for (const auto& node : nodes) {
-        text += fmt::format(
-            "[[node]]\nname = \"{}\"\nrpc = \"{}\"\nuser = \"{}\"\npassword = \"{}\"\n", node.name,
-            node.url, node.user, node.password);
+        text +=
+            fmt::format("[[node]]\nname = \"{}\"\nrpc = \"{}\"\nuser = \"{}\"\npassword = \"{}\"\n",
+                        node.name, node.url, node.user, node.password);
         if (!node.zmq_hashblock.empty()) {
             text += fmt::format("zmq_hashblock = \"{}\"\n", node.zmq_hashblock);
         }

@@ -36,8 +36,8 @@ struct PoolSetup {
     int threads = 1;
     int miners = 1000;
     int handshakes_per_s = 10'000;
-    std::string extra_limits;   // further lines of [limits]
-    std::string extra;          // further sections
+    std::string extra_limits;  // further lines of [limits]
+    std::string extra;         // further sections
     std::string log_level = "info";
 
     std::string toml() const;

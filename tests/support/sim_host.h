@@ -24,8 +24,7 @@ class SimHost {
     // Whether the chain holds this block, on the best branch or beside it.
     bool holds(const chain::Hash256& hash) {
         bool found = false;
-        node_->with_chain(
-            [&](sim::SimChain& chain) { found = chain.find(hash) != nullptr; });
+        node_->with_chain([&](sim::SimChain& chain) { found = chain.find(hash) != nullptr; });
         return found;
     }
     bool in_best_chain(const chain::Hash256& hash) {
