@@ -60,6 +60,7 @@ BcoinNode::BcoinNode() {
     } while (p2p_port_ == rpc_.port);
     launch();
     await_ready();
+    if (height() != 0) throw std::runtime_error("bcoin did not start with an empty chain");
 }
 
 BcoinNode::~BcoinNode() {
@@ -118,7 +119,6 @@ void BcoinNode::await_ready() {
         }
         pause_briefly();
     }
-    if (height() != 0) throw std::runtime_error("bcoin did not start with an empty chain");
 }
 
 std::string BcoinNode::url() const {

@@ -5,6 +5,7 @@
 #include "tests/support/child.h"
 #include "tests/support/crew.h"
 #include "tests/support/test_pool.h"
+#include "tests/support/wait.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>

@@ -30,20 +30,22 @@ void expect_ledger_equals_log(const std::filesystem::path& data_dir, const LogCo
     ASSERT_TRUE(ledger.has_value()) << ledger.error();
     const auto totals = (*ledger)->worker_totals();
     ASSERT_TRUE(totals.has_value()) << totals.error();
-    std::map<share::WorkerId, std::uint64_t> expected;
+    // Shares that are worth something, and records that are worth nothing.
+    using Sums = std::pair<std::uint64_t, std::uint64_t>;
+    std::map<share::WorkerId, Sums> expected;
+    Sums expected_all;
     for (const auto& share : log.shares) {
-        if (!share.record.stale) ++expected[share.record.worker];
+        const bool credited = !share.record.stale && !share.record.uncredited;
+        for (auto* sums : {&expected[share.record.worker], &expected_all})
+            ++(credited ? sums->first : sums->second);
     }
-    std::map<share::WorkerId, std::uint64_t> found;
-    for (const auto& row : *totals) {
-        if (row.sum.shares + row.sum.uncredited > 0) {
-            found[row.id] = row.sum.shares + row.sum.uncredited;
-        }
-    }
+    std::map<share::WorkerId, Sums> found;
+    for (const auto& row : *totals)
+        found[row.id] = {row.sum.shares, row.sum.uncredited};
     EXPECT_EQ(found, expected);
     const auto all = (*ledger)->pool_work_since(0);
     ASSERT_TRUE(all.has_value()) << all.error();
-    EXPECT_EQ(all->shares + all->uncredited, log.counted_shares());
+    EXPECT_EQ(Sums(all->shares, all->uncredited), expected_all);
     const auto blocks = (*ledger)->blocks();
     ASSERT_TRUE(blocks.has_value()) << blocks.error();
     ASSERT_EQ(blocks->size(), log.blocks.size());

@@ -17,7 +17,7 @@ struct MinerSetup {
     std::string user;
     double hashes_per_s = 20;
     bool tls = false;
-    std::string ca_file;
+    std::string ca_file = {};
     std::string host = "127.0.0.1";
 };
 

@@ -50,7 +50,7 @@ class SimHost {
     std::unique_ptr<sim::SimNode> node_;
 };
 
-// Rules under which a block takes about `hashes` hashes, and stays so.
-sim::SimParams rules_with_block_hashes(std::uint64_t hashes, std::int32_t block_s);
+// Regtest's rules, but a block takes about this many hashes, for ever.
+sim::SimParams rules_with_block_hashes(std::uint64_t hashes);
 
 }  // namespace adit::tests
