@@ -6,6 +6,16 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cstdio>
+#include <exception>
+
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kBadUsage = 2;
+
+}  // namespace
+
 int main(int argc, char** argv) {
     CLI::App app("Adit: a Bitcoin mining pool in one binary", "adit");
     app.set_version_flag("--version", "adit " ADIT_VERSION);
@@ -28,7 +38,11 @@ int main(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        return app.exit(error);
+        return app.exit(error) == 0 ? 0 : kBadUsage;
+    } catch (const std::exception& error) {
+        // Such as a system that gives no more threads or descriptors.
+        std::fprintf(stderr, "adit: %s\n", error.what());
+        return kFailed;
     }
     return exit_code;
 }

@@ -85,7 +85,7 @@ void probe_node(const Config& config, const NodeConfig& wanted, Findings& findin
                     blocks, (*parsed)->coinbase_value_sat, (*parsed)->transactions.size()));
 }
 
-void probe_listener(const Config& config, const StratumConfig& wanted, Findings& findings) {
+void probe_listener(const StratumConfig& wanted, Findings& findings) {
     const auto subject = "listen " + wanted.listen;
     if (!wanted.tls_certificate.empty()) {
         const auto tls = net::TlsContext::server(wanted.tls_certificate, wanted.tls_key);
@@ -101,20 +101,11 @@ void probe_listener(const Config& config, const StratumConfig& wanted, Findings&
     if (!resolved) {
         return findings.fault(subject, wanted.line, resolved.error(), "\"ADDRESS:PORT\"");
     }
-    metrics::Registry registry;
-    net::Metrics net_metrics(registry);
-    const base::SystemClock clock;
-    net::Loop loop(clock, net_metrics);
-    net::ConnectionBudget budget(0);
-    net::ConnectionSettings connection;
-    connection.metrics = &net_metrics;
-    connection.budget = &budget;
-    const auto listener = net::Listener::open(loop, resolved->front(), connection);
-    if (!listener) {
-        return findings.fault(subject, wanted.line, listener.error(),
+    if (const auto free = net::check_free(resolved->front()); !free) {
+        return findings.fault(subject, wanted.line, free.error(),
                               "a free port on an address of this machine");
     }
-    findings.ok(subject, fmt::format("free ({} total miners)", config.limits.miners));
+    findings.ok(subject, "free");
 }
 
 void probe_data_dir(const Config& config, Findings& findings) {
@@ -128,10 +119,11 @@ void probe_data_dir(const Config& config, Findings& findings) {
     std::error_code error;
     const auto space = std::filesystem::space(dir->root(), error);
     if (!error && space.available < kLittleSpace) {
-        return findings.fault(subject, config.pool.line,
-                              fmt::format("only {} MiB are free; a share takes about 64 bytes",
-                                          space.available >> 20),
-                              "a directory on a larger disk");
+        return findings.fault(
+            subject, config.pool.line,
+            fmt::format("only {} MiB are free; a thousand shares take about 60 KiB",
+                        space.available >> 20),
+            "a directory on a larger disk");
     }
     findings.ok(subject,
                 error ? "writable" : fmt::format("writable, {} GiB free", space.available >> 30));
@@ -156,7 +148,7 @@ std::vector<Finding> preflight(const Config& config) {
     probe_data_dir(config, findings);
     probe_files(config, findings);
     for (const auto& listener : config.stratum)
-        probe_listener(config, listener, findings);
+        probe_listener(listener, findings);
     for (const auto& node : config.nodes)
         probe_node(config, node, findings);
     return findings.take();

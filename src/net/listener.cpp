@@ -42,6 +42,22 @@ int open_spare() {
 
 }  // namespace
 
+std::expected<void, std::string> check_free(const Address& address) {
+    const int fd = socket(address.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return {};  // Listener::open finds another way or says why
+    sockaddr_storage storage;
+    const auto size = address.to(storage);
+    // Without SO_REUSEPORT the system refuses a port that another socket listens on.
+    const bool free = set(fd, SOL_SOCKET, SO_REUSEADDR, 1) &&
+                      bind(fd, reinterpret_cast<sockaddr*>(&storage), size) == 0 &&
+                      listen(fd, 1) == 0;
+    const int error = errno;
+    ::close(fd);
+    if (free || address.port == 0) return {};
+    return std::unexpected(
+        fmt::format("{}: cannot be used: {}", address.text(), std::strerror(error)));
+}
+
 std::expected<std::unique_ptr<Listener>, std::string> Listener::open(Loop& loop,
                                                                      const Address& wanted,
                                                                      ConnectionSettings settings,

@@ -26,6 +26,11 @@ struct ListenerOptions {
     int receive_buffer = 64 * 1024;
 };
 
+// Whether nobody listens on this address. Asked before the first listener is opened, because
+// sockets that share a port (SO_REUSEPORT) would silently take part of another pool's miners. The
+// error is a sentence with the address and the system's words.
+std::expected<void, std::string> check_free(const Address& address);
+
 // On the loop's thread, or any one thread before run(). Connections may outlive
 // their listener; a listener must not outlive its loop.
 class Listener final : public Loop::Watcher {

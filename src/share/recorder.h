@@ -2,17 +2,17 @@
 // takes it. Implemented by store (one machine) and, for clusters, by a forwarder.
 #pragma once
 
+#include "chain/target.h"
+#include "job/job.h"
+
 #include <memory>
 #include <string_view>
 #include <vector>
 
-#include "chain/target.h"
-#include "job/job.h"
-
 namespace adit::share {
 
-using AccountId = std::uint32_t;  // counts from 1 within one log
-using WorkerId = std::uint32_t;   // counts from 1 within one log
+using AccountId = std::uint32_t;    // counts from 1 within one log
+using WorkerId = std::uint32_t;     // counts from 1 within one log
 using LogPosition = std::uint64_t;  // bytes from the log's beginning; only grows
 
 // Everything it takes to hash the share again (with its job's record) and what it is worth.

@@ -73,6 +73,7 @@ void Server::open_listener(const ListenSettings& listen) {
     net::ListenerOptions options;
     options.handshakes = &handshakes_;
     auto address = resolved->front();
+    if (const auto free = net::check_free(address); !free) fail(free.error());
     for (auto& shard : shards_) {
         // With port 0 the first shard picks the port and the others share it.
         const auto bound = shard->listen(address, connection, options);

@@ -410,6 +410,16 @@ TEST_F(ServerTest, DrainAnswersEveryAcceptedShareBeforeItCloses) {
     }
 }
 
+TEST_F(ServerTest, RefusesAPortThatAnotherServerListensOn) {
+    start();
+    ServerSettings settings;
+    settings.listen.push_back({server_->addresses().front().text(), "", "", false});
+    settings.session = std::make_shared<SessionSettings>();
+    metrics::Registry registry;
+    Server second(settings, recorder_, sink_, extranonces_, clock_, registry, log_);
+    EXPECT_THROW(second.start(), std::runtime_error);
+}
+
 TEST_F(ServerTest, ShowsWhoWorks) {
     start(2);
     const auto job = publish();
