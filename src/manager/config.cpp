@@ -16,14 +16,15 @@ void read_pool(TableReader table, PoolConfig& pool) {
     table.text("name", pool.name, "\"Adit\"");
     std::string chain(chain::params(pool.chain).name);
     table.text("chain", chain, "\"main\"");
-    if (const auto network = chain::network_from_name(chain)) {
-        pool.chain = *network;
+    const auto known = chain::network_from_name(chain);
+    if (known) {
+        pool.chain = *known;
     } else {
         table.fault("chain", fmt::format("chain = \"{}\" is no chain that Adit knows", chain),
                     "one of \"main\", \"testnet4\", \"signet\", \"regtest\"");
     }
     table.required_text("address", pool.address, "the address that receives the coinbase");
-    if (!pool.address.empty()) {
+    if (!pool.address.empty() && known) {
         const auto& network = chain::params(pool.chain);
         const auto script = chain::script_of_address(pool.address, network);
         if (!script) {

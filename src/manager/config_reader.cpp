@@ -176,7 +176,8 @@ const std::vector<ConfigFault>& ConfigDocument::faults() const {
 std::optional<std::string> nearest(std::string_view word,
                                    const std::vector<std::string>& candidates) {
     std::optional<std::string> best;
-    std::size_t best_distance = std::max<std::size_t>(1, word.size() / 3) + 1;
+    std::size_t best_distance =
+        std::min(std::max<std::size_t>(2, word.size() / 3), word.size() / 2) + 1;
     for (const auto& candidate : candidates) {
         std::vector<std::size_t> row(candidate.size() + 1);
         std::iota(row.begin(), row.end(), 0u);

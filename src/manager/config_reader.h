@@ -55,7 +55,7 @@ class ConfigDocument {
     std::unique_ptr<State> state_;
 };
 
-// The candidate that needs the fewest edits to become `word`, if that is at most a third of it.
+// The candidate that needs the fewest edits to become `word`, if those are few.
 std::optional<std::string> nearest(std::string_view word,
                                    const std::vector<std::string>& candidates);
 

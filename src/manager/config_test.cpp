@@ -61,6 +61,11 @@ struct BadConfig {
     const char* instead;
 };
 
+// What ctest shows of a row.
+void PrintTo(const BadConfig& row, std::ostream* out) {
+    *out << row.to;
+}
+
 class ConfigFaults : public testing::TestWithParam<BadConfig> {};
 
 TEST_P(ConfigFaults, NameTheLineAndTheRemedy) {
