@@ -113,6 +113,7 @@ NodeSide PoolManager::Parts::connect() {
     submitter.nodes = settings;
     side.submitter = std::make_shared<node::BlockSubmitter>(submitter, registry, clock, logger);
     side.pool = std::make_unique<node::NodePool>(pool_settings(config), registry, clock, logger);
+    if (nodes.pool) side.pool->resume(nodes.pool->last());
     side.submitter->set_listener([this, pool = side.pool.get()](const node::SubmitReport& report) {
         blocks->on_report(report);
         // Work on the block just accepted should begin now, not with the next probe.

@@ -20,7 +20,7 @@ class BlockSubmitter::Core {
  public:
     Core(SubmitterSettings settings, metrics::Registry& registry, const base::Clock& clock,
          base::Logger& log);
-    ~Core() { stop(); }
+    ~Core();
 
     void set_listener(SubmitListener listener) { listener_ = std::move(listener); }
     void start();
@@ -38,6 +38,7 @@ class BlockSubmitter::Core {
         SubmitReport report;
         std::vector<PerNode> nodes;
         bool look_first = false;
+        bool dropped = false;  // not in entries_ any more; a worker may still be at it
         std::once_flag encode;
         std::string params;  // of submitblock: the whole block in hex
     };
@@ -64,6 +65,7 @@ class BlockSubmitter::Core {
     SubmitListener listener_;
     std::mutex listener_mutex_;  // one listener call at a time
     metrics::Gauge& pending_gauge_;
+    metrics::Counter& dropped_;
     std::array<metrics::Counter*, kStates> states_{};
 
     mutable std::mutex mutex_;
@@ -78,7 +80,9 @@ BlockSubmitter::Core::Core(SubmitterSettings settings, metrics::Registry& regist
     : settings_(std::move(settings)),
       clock_(clock),
       log_(log),
-      pending_gauge_(registry.gauge("adit_submit_pending", "Found blocks without a final state.")) {
+      pending_gauge_(registry.gauge("adit_submit_pending", "Found blocks without a final state.")),
+      dropped_(registry.counter("adit_submit_dropped_total",
+                                "Found blocks that a full queue pushed out.")) {
     for (std::size_t i = 0; i < kStates; ++i) {
         states_[i] =
             &registry.counter("adit_submit_final_total", "Found blocks by final state.",
@@ -96,6 +100,11 @@ BlockSubmitter::Core::Core(SubmitterSettings settings, metrics::Registry& regist
                 {{"node", name}, {"outcome", std::string(name_of(static_cast<NodeVerdict>(i)))}});
         }
     }
+}
+
+BlockSubmitter::Core::~Core() {
+    stop();
+    pending_gauge_.add(-static_cast<double>(pending()));
 }
 
 void BlockSubmitter::Core::start() {
@@ -157,8 +166,10 @@ void BlockSubmitter::Core::make_room() {
         });
         log_.error("node", "too many blocks wait for the nodes; the oldest is not tried any more",
                    {{"block", (*oldest)->report.candidate->hash.rpc_hex()}});
-        finish(*oldest, SubmitState::superseded);
-        ++finished;
+        (*oldest)->dropped = true;
+        entries_.erase(oldest);
+        dropped_.add();
+        pending_gauge_.add(-1);
     }
     for (auto at = entries_.begin(); at != entries_.end() && finished > settings_.max_finished;) {
         if ((*at)->report.state == SubmitState::pending) {
@@ -173,7 +184,7 @@ void BlockSubmitter::Core::make_room() {
 void BlockSubmitter::Core::finish(const EntryRef& entry, SubmitState state) {
     entry->report.state = state;
     states_[static_cast<std::size_t>(state)]->add();
-    pending_gauge_.add(-1);
+    if (!entry->dropped) pending_gauge_.add(-1);
 }
 
 // New blocks before repeated ones. A node that has not been sent a block yet gets it even after

@@ -1,7 +1,6 @@
-// Takes found blocks to every node at once and does not give up: a block is sent again after 1, 2,
-// 4
-// ... 60 s until one node has it in its best chain, every configured node is synchronised to its
-// height and refuses it, or it is 100 blocks deep.
+// Takes found blocks to every node at once and does not give up: a block is sent again after
+// 1, 2, 4 ... 60 s until one node has it in its best chain, every configured node is synchronised
+// to its height and refuses it, or every configured node is 100 blocks beyond it without it.
 //
 // A thread and a connection per node. submit() and resume() never block and may be called from any
 // thread; the listener is called on the node threads, one call at a time.
@@ -44,7 +43,7 @@ enum class SubmitState {
     pending,
     accepted,    // in the best chain of a node
     refused,     // every node is synchronised to its height and refuses it
-    superseded,  // 100 blocks deep and in no best chain, or pushed out of a full queue
+    superseded,  // every node is 100 blocks beyond it, and it is in no best chain
 };
 std::string_view name_of(SubmitState state);
 
@@ -66,7 +65,10 @@ struct SubmitterSettings {
     int retry_max_ms = 60'000;
     int timeout_ms = 30'000;  // of one submitblock
     std::int32_t give_up_depth = 100;
-    std::size_t max_pending = 256;  // blocks without a final state; the oldest gives way
+    // Blocks without a final state. Beyond it the oldest is forgotten: it is reported as pending
+    // for the last time, never as final, so that the caller keeps it and resumes it at the next
+    // start.
+    std::size_t max_pending = 256;
     std::size_t max_finished = 16;  // remembered for reports() and to recognise a repeated submit
 };
 

@@ -74,6 +74,14 @@ TEST(SubmitRules, DecideABlocksFate) {
         {"one holds it", {outcome(V::refused), outcome(V::holds)}, S::pending},
         {"99 deep", {outcome(V::holds, 199)}, S::pending},
         {"100 deep", {outcome(V::holds, 200)}, S::superseded},
+        {"100 deep, all say so", {outcome(V::holds, 200), outcome(V::refused, 230)}, S::superseded},
+        {"one says 100 deep", {outcome(V::holds, 900), outcome(V::refused, 101)}, S::pending},
+        {"100 deep, one is gone",
+         {outcome(V::holds, 200), outcome(V::unreachable, 200)},
+         S::pending},
+        {"100 deep, one is not asked",
+         {outcome(V::holds, 200), outcome(V::waiting, -1, false)},
+         S::pending},
         {"100 deep, syncing", {outcome(V::holds, 200, false)}, S::pending},
         {"no nodes", {}, S::pending},
     };
@@ -302,8 +310,35 @@ TEST_F(SubmitterTest, BoundsItsQueueAndItsMemoryOfFinishedBlocks) {
     }
     EXPECT_EQ(submitter->pending(), 4u);
     const auto all = submitter->reports();
-    EXPECT_LE(all.size(), 8u);
-    EXPECT_EQ(all.front().state, SubmitState::superseded);
+    ASSERT_EQ(all.size(), 4u);
+    for (const auto& report : all)
+        EXPECT_EQ(report.state, SubmitState::pending);
+    const auto& pending =
+        registry.gauge("adit_submit_pending", "Found blocks without a final state.");
+    EXPECT_EQ(pending.value(), 4);
+    submitter.reset();
+    EXPECT_EQ(pending.value(), 0) << "nobody tries them any more";
+}
+
+TEST_F(SubmitterTest, ABlockPushedOutOfTheQueueIsNeverReportedAsFinal) {
+    settings.nodes = {a.settings("a")};
+    settings.max_pending = 1;
+    a.set_result("submitblock", R"("high-hash")");
+    start();
+    const auto first = next_of(a);
+    submitter->submit(first);
+    ASSERT_TRUE(wait_verdict(0, NodeVerdict::refused));
+    a.clear("submitblock");
+    submitter->submit(candidate_on(a.tip(), a.height() + 1, "second"));
+    ASSERT_TRUE(wait_state(SubmitState::accepted));
+    const std::lock_guard lock(mutex);
+    for (const auto& report : reports) {
+        EXPECT_EQ(report.state == SubmitState::pending || report.candidate != first, true);
+    }
+    EXPECT_EQ(
+        registry.counter("adit_submit_dropped_total", "Found blocks that a full queue pushed out.")
+            .value(),
+        1u);
 }
 
 TEST_F(SubmitterTest, StopsAtOnceWhileANodeHangs) {

@@ -116,6 +116,10 @@ class ChainScan::Core {
     }
 
  private:
+    struct Seen {
+        chain::Hash256 hash, previous;
+    };
+
     void run() {
         std::int64_t next_ms = clock_.steady_ms();
         std::unique_lock lock(mutex_);
@@ -146,28 +150,31 @@ class ChainScan::Core {
         return false;
     }
 
-    // From the tip back until a block that was seen before, at least as far as the last scan came.
+    // From the tip back, at least as far as the last complete scan came. What was seen before is
+    // stepped over, also when the scan that saw it was broken off.
     std::expected<void, RpcError> scan(RpcClient& client, const ChainInfo& info,
                                        const std::string& node) {
         const auto by_depth = info.blocks - settings_.depth + 1;
         const auto by_memory = position_ >= 0 ? std::min(position_ + 1, by_depth) : by_depth;
         const auto lowest = std::max({by_memory, info.blocks - settings_.max_depth + 1, 1});
-        std::map<std::int32_t, chain::Hash256> seen_now;
+        // Whether a node can give a coinbase by its id is found out anew for each node and scan.
+        bool by_id = true;
         auto hash = info.best;
         for (auto height = info.blocks; height >= lowest; --height) {
             const auto before = seen_.find(height);
-            if (before != seen_.end() && before->second == hash) break;
+            if (before != seen_.end() && before->second.hash == hash) {
+                hash = before->second.previous;
+                continue;
+            }
             const auto header = ask_header(client, hash, kTimeoutMs);
             if (!header) return std::unexpected(header.error());
-            const auto looked = look_at(client, hash, height, *header, node);
+            const auto looked = look_at(client, hash, height, *header, node, by_id);
             if (!looked) return looked;
-            seen_now[height] = hash;
+            seen_[height] = {hash, header->previous};
             hash = header->previous;
             if (!pause()) return std::unexpected(RpcError{RpcErrorKind::cancelled, 0, ""});
         }
         seen_.erase(seen_.upper_bound(info.blocks), seen_.end());
-        for (const auto& [height, seen] : seen_now)
-            seen_[height] = seen;
         seen_.erase(seen_.begin(), seen_.lower_bound(lowest));
         const std::lock_guard lock(mutex_);
         position_ = info.blocks;
@@ -177,9 +184,9 @@ class ChainScan::Core {
 
     std::expected<void, RpcError> look_at(RpcClient& client, const chain::Hash256& hash,
                                           std::int32_t height, const chain::BlockHeader& header,
-                                          const std::string& node) {
+                                          const std::string& node, bool& by_id) {
         if (known_(hash)) return {};
-        auto raw = ask_coinbase(client, hash, by_id_);
+        auto raw = ask_coinbase(client, hash, by_id);
         if (!raw) return std::unexpected(raw.error());
         blocks_.add();
         const auto coinbase = chain::parse_transaction(*raw);
@@ -226,8 +233,7 @@ class ChainScan::Core {
     std::vector<std::unique_ptr<RpcClient>> clients_;
 
     // Of the scan's thread.
-    std::map<std::int32_t, chain::Hash256> seen_;  // blocks looked at, by height
-    bool by_id_ = true;
+    std::map<std::int32_t, Seen> seen_;  // blocks looked at, by height
 
     mutable std::mutex mutex_;
     std::condition_variable wake_;

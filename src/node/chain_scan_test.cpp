@@ -10,6 +10,7 @@
 namespace adit::node {
 namespace {
 
+using testing::RawAnswer;
 using testing::ScriptedNode;
 
 const base::Bytes kOurs{0x00, 0x14, 0xaa};
@@ -152,6 +153,33 @@ TEST_F(ChainScanTest, RepeatsAScanThatANodeBrokeOff) {
     EXPECT_EQ(scan->position(), -1);
     a.clear("getblock");
     EXPECT_TRUE(wait_scans(1));
+}
+
+TEST_F(ChainScanTest, GoesOnWhereABrokenOffScanStopped) {
+    std::atomic<int> asked{0};
+    a.set_hook([&](std::string_view method) -> std::optional<RawAnswer> {
+        if (method == "getblock" && ++asked == 4) return RawAnswer{.body = "7"};
+        return std::nullopt;
+    });
+    start();
+    ASSERT_TRUE(wait_scans(1));
+    EXPECT_EQ(asked, 9) << "eight blocks, and one asked for twice";
+    EXPECT_EQ(scan->position(), a.height());
+}
+
+TEST_F(ChainScanTest, OneErrorDoesNotMakeLaterScansTakeWholeBlocks) {
+    a.set_error("getrawtransaction", -5, "not now");
+    start();
+    ASSERT_TRUE(wait_scans(1));
+    EXPECT_EQ(a.calls("getrawtransaction"), 1u);
+    EXPECT_EQ(a.calls("getblock"), 9u);
+    a.clear("getrawtransaction");
+    a.add_block("x/Adit/", kOurs);
+    scan->kick();
+    ASSERT_TRUE(wait_scans(2));
+    EXPECT_EQ(a.calls("getrawtransaction"), 2u);
+    EXPECT_EQ(a.calls("getblock"), 10u);
+    EXPECT_EQ(all_found().size(), 1u);
 }
 
 }  // namespace

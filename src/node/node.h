@@ -56,7 +56,7 @@ struct NodeStatus {
 };
 
 struct ProbeSettings {
-    int interval_ms = 300;
+    int interval_ms = 250;
     int slow_interval_ms = 3'000;  // while on a wrong chain or unauthorized
     int timeout_ms = 5'000;
 };

@@ -4,11 +4,6 @@
 #include "node/zmq_subscriber.h"
 
 namespace adit::node {
-namespace {
-
-constexpr int kTickMs = 100;  // for what only time brings about: grace periods, refreshes
-
-}  // namespace
 
 class NodePool::Core final : DeskHands {
  public:
@@ -17,9 +12,11 @@ class NodePool::Core final : DeskHands {
     ~Core() override { stop(); }
 
     void set_listener(Listener listener) { listener_ = std::move(listener); }
+    void resume(const Offer& last);
     void start();
     void stop();
     PoolStatus status() const;
+    std::optional<Offer> last() const;
     void kick_all();
 
  private:
@@ -47,6 +44,7 @@ class NodePool::Core final : DeskHands {
     void run();
     void publish(std::vector<NodeStatus> nodes);
     void show(const PoolStatus& status);
+    void show_stopped();
 
     // DeskHands: called on the pool's thread, by the desk.
     void fetch(std::size_t node) override;
@@ -78,7 +76,7 @@ class NodePool::Core final : DeskHands {
     bool woken_ = false;
     bool stopping_ = false;
     PoolStatus status_;
-    std::int64_t made_ms_ = 0;  // steady, of the template last delivered
+    std::optional<Offer> last_;  // the desk's, for other threads
 
     std::vector<Member> members_;
     std::thread thread_;
@@ -144,6 +142,15 @@ NodePool::Core::Member NodePool::Core::make_member(const NodeSettings& settings,
     return member;
 }
 
+void NodePool::Core::resume(const Offer& last) {
+    if (thread_.joinable() || last.content->network != settings_.network) return;
+    desk_.resume(last);
+    const std::lock_guard lock(mutex_);
+    last_ = last;
+    status_.height = last.content->height;
+    status_.templates_stale = false;
+}
+
 void NodePool::Core::start() {
     if (thread_.joinable()) return;
     {
@@ -173,6 +180,15 @@ void NodePool::Core::stop() {
         member.fetcher->stop();
         member.poller->stop();
         member.node->stop();
+    }
+    show_stopped();
+}
+
+// Nobody asks these nodes any more, and after a reload some of them may be gone for good.
+void NodePool::Core::show_stopped() {
+    for (auto& member : members_) {
+        member.up->set(0);
+        member.active->set(0);
     }
 }
 
@@ -230,7 +246,7 @@ void NodePool::Core::publish(std::vector<NodeStatus> nodes) {
     next.failovers = failovers_.value();
     show(next);
     const std::lock_guard lock(mutex_);
-    made_ms_ = desk_.last() ? desk_.last()->made_ms : 0;
+    last_ = desk_.last();
     status_ = std::move(next);
 }
 
@@ -251,8 +267,13 @@ void NodePool::Core::show(const PoolStatus& status) {
 PoolStatus NodePool::Core::status() const {
     const std::lock_guard lock(mutex_);
     auto status = status_;
-    if (made_ms_ != 0) status.template_age_ms = clock_.steady_ms() - made_ms_;
+    if (last_) status.template_age_ms = clock_.steady_ms() - last_->made_ms;
     return status;
+}
+
+std::optional<Offer> NodePool::Core::last() const {
+    const std::lock_guard lock(mutex_);
+    return last_;
 }
 
 void NodePool::Core::fetch(std::size_t node) {
@@ -323,6 +344,9 @@ NodePool::~NodePool() = default;
 void NodePool::set_listener(Listener listener) {
     core_->set_listener(std::move(listener));
 }
+void NodePool::resume(const std::optional<Offer>& last) {
+    if (last) core_->resume(*last);
+}
 void NodePool::start() {
     core_->start();
 }
@@ -331,6 +355,9 @@ void NodePool::stop() {
 }
 PoolStatus NodePool::status() const {
     return core_->status();
+}
+std::optional<Offer> NodePool::last() const {
+    return core_->last();
 }
 void NodePool::kick() {
     core_->kick_all();

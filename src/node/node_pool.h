@@ -9,8 +9,10 @@
 #include "job/template.h"
 #include "metrics/registry.h"
 #include "node/node.h"
+#include "node/template_gate.h"
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace adit::node {
@@ -26,9 +28,12 @@ struct NodePoolSettings {
     int node_gone_ms = 600'000;     // how long the last template is kept alive without a node
 
     ProbeSettings probe;
-    int hang_ms = 800;            // a probe without answer for this long: use another node
-    int lag_grace_ms = 500;       // how long another node may have more work
-    int return_after_ms = 2'000;  // a preferred node is well for this long before it is used again
+    // A probe without answer for this long: use another node. Together with probe.interval_ms and
+    // the pool's tick this is how long a node may hang unnoticed: 750 ms.
+    int hang_ms = 450;
+    int slow_template_ms = 2'000;  // the same for getblocktemplate
+    int lag_grace_ms = 500;        // how long another node may have more work
+    int return_after_ms = 2'000;   // a preferred node is well for this long before it is used again
     int template_timeout_ms = 15'000;
     int template_retry_ms = 1'000;  // after a failed getblocktemplate
     // Bitcoin Core keeps a worker busy for a long poll even when the client has gone, so this is
@@ -48,17 +53,26 @@ struct PoolStatus {
 
 class NodePool final : public job::TemplateSource {
  public:
+    // For what only time brings about: grace periods, refreshes.
+    static constexpr int kTickMs = 50;
+
     NodePool(NodePoolSettings settings, metrics::Registry& registry, const base::Clock& clock,
              base::Logger& log);
     ~NodePool() override;
 
     void set_listener(Listener listener) override;
+    // Takes over what another pool delivered last, before start(): it is delivered again at once,
+    // and work never goes back from its block to less work. Nothing happens without a delivery or
+    // with one of another network.
+    void resume(const std::optional<Offer>& last);
     // Once; a pool that was stopped is not started again.
     void start() override;
     // Returns within a second; no listener call comes after it.
     void stop() override;
 
     PoolStatus status() const;
+    // The last delivery; nullopt before the first. Also after stop().
+    std::optional<Offer> last() const;
     // Looks for a new tip now (after a block was submitted, for example).
     void kick();
 

@@ -321,6 +321,65 @@ TEST_F(NodePoolTest, DeliversWhenFeesRise) {
         wait_for([](const job::BlockTemplate& content) { return content.fees_sat() == 1'000; }));
 }
 
+TEST(NodePoolSettings, NoticeAHangingNodeClearlyWithinASecond) {
+    const NodePoolSettings defaults;
+    EXPECT_LE(defaults.probe.interval_ms + defaults.hang_ms + NodePool::kTickMs, 800);
+    EXPECT_GT(defaults.hang_ms, 400) << "a node may be busy";
+}
+
+TEST_F(NodePoolTest, UsesAnotherNodeWhenOnlyGetblocktemplateHangs) {
+    settings.slow_template_ms = 100;
+    start();
+    ASSERT_TRUE(wait_on(a.tip(), "a"));
+    a.set_hook([](std::string_view method) -> std::optional<RawAnswer> {
+        if (method == "getblocktemplate") return RawAnswer{.body = "", .hang = true};
+        return std::nullopt;
+    });
+    EXPECT_TRUE(wait_on(b.tip(), "b"));
+}
+
+TEST_F(NodePoolTest, APoolThatTakesOverNeverGoesBackToLessWork) {
+    settings.nodes = {a.settings("a")};
+    a.add_block("only a has it");
+    start();
+    ASSERT_TRUE(wait_on(a.tip(), "a"));
+    pool->stop();
+    const auto last = pool->last();
+    ASSERT_TRUE(last);
+    delivered.clear();
+    looked_at = 0;
+    settings.nodes = {b.settings("b")};
+    pool.emplace(settings, registry, clock, log);
+    pool->resume(last);
+    EXPECT_FALSE(pool->status().templates_stale);
+    pool->set_listener([this](job::TemplateRef content) {
+        const std::lock_guard lock(mutex);
+        delivered.push_back(std::move(content));
+        changed.notify_all();
+    });
+    pool->start();
+    ASSERT_TRUE(wait_on(a.tip(), "a")) << "what the other pool had delivered";
+    ASSERT_TRUE(wait_status([this](const PoolStatus&) { return b.calls("getblocktemplate") > 2; }));
+    b.add_block("another chain");
+    ASSERT_TRUE(wait_on(b.tip(), "b"));
+    const std::lock_guard lock(mutex);
+    for (const auto& content : delivered)
+        EXPECT_EQ(content->height, a.height() + 1);
+}
+
+TEST_F(NodePoolTest, AStoppedPoolShowsNoNodeAsUp) {
+    start();
+    ASSERT_TRUE(wait_on(a.tip(), "a"));
+    auto& up = registry.gauge("adit_node_up", "1 while the node can be used.", {{"node", "a"}});
+    auto& active = registry.gauge("adit_node_active", "1 while templates come from this node.",
+                                  {{"node", "a"}});
+    ASSERT_TRUE(
+        wait_status([&](const PoolStatus&) { return up.value() > 0 && active.value() > 0; }));
+    pool->stop();
+    EXPECT_EQ(up.value(), 0);
+    EXPECT_EQ(active.value(), 0);
+}
+
 TEST_F(NodePoolTest, StopsAtOnceWhileANodeHangs) {
     a.set_hook([](std::string_view) { return RawAnswer{.body = "", .hang = true}; });
     settings.nodes = {a.settings("a")};

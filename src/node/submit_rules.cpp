@@ -49,10 +49,13 @@ SubmitState decide(std::span<const NodeOutcome> nodes, std::int32_t height,
         return node.verdict == NodeVerdict::refused && node.synced && node.node_height >= height;
     });
     if (all_refuse && !nodes.empty()) return SubmitState::refused;
-    const bool buried = std::ranges::any_of(nodes, [&](const NodeOutcome& node) {
-        return node.synced && node.node_height >= height + give_up_depth;
+    // Heights are only said, so one node's word does not end the attempts.
+    const bool buried = std::ranges::all_of(nodes, [&](const NodeOutcome& node) {
+        const bool answered =
+            node.verdict == NodeVerdict::holds || node.verdict == NodeVerdict::refused;
+        return answered && node.synced && node.node_height >= height + give_up_depth;
     });
-    return buried ? SubmitState::superseded : SubmitState::pending;
+    return buried && !nodes.empty() ? SubmitState::superseded : SubmitState::pending;
 }
 
 std::int64_t retry_delay_ms(int attempts, int first_ms, int most_ms) {

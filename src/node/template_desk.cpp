@@ -12,6 +12,10 @@ bool is_responsive(const NodeStatus& status, int hang_ms, std::int64_t now_ms) {
     return status.probe_started_ms == 0 || now_ms - status.probe_started_ms < hang_ms;
 }
 
+std::string slow_text(const NodePoolSettings& settings) {
+    return fmt::format("getblocktemplate takes longer than {} ms", settings.slow_template_ms);
+}
+
 }  // namespace
 
 TemplateDesk::TemplateDesk(const NodePoolSettings& settings, DeskHands& hands)
@@ -28,7 +32,12 @@ TemplateDesk::TemplateDesk(const NodePoolSettings& settings, DeskHands& hands)
 void TemplateDesk::on_template(std::size_t node, bool long_poll, TemplateFetcher::Result result,
                                std::int64_t now_ms) {
     Member& member = members_[node];
+    const bool slow = !long_poll && fetch_is_slow(node, now_ms);
     (long_poll ? member.polling : member.fetching) = false;
+    if (result && slow && active_ != static_cast<int>(node)) {
+        // Left because of this; it is used again when it answers a trial in time.
+        return fail(node, slow_text(settings_), now_ms);
+    }
     if (result) {
         // Without a new block an answer at once means that the node does not wait as it should.
         const bool same_tip = (*result)->previous == member.previous;
@@ -65,6 +74,7 @@ void TemplateDesk::fail(std::size_t node, std::string message, std::int64_t now_
 
 void TemplateDesk::step(const std::vector<NodeStatus>& nodes, std::int64_t now_ms) {
     for (std::size_t i = 0; i < nodes.size(); ++i) {
+        if (nodes[i].state == NodeState::up) gate_.heard(nodes[i].tip);
         if (members_[i].pending) settle_pending(i, nodes[i], now_ms);
     }
     choose(nodes, now_ms);
@@ -80,14 +90,19 @@ void TemplateDesk::step(const std::vector<NodeStatus>& nodes, std::int64_t now_m
 void TemplateDesk::choose(const std::vector<NodeStatus>& nodes, std::int64_t now_ms) {
     std::vector<NodeView> views(nodes.size());
     for (std::size_t i = 0; i < nodes.size(); ++i) {
-        views[i] = {.state = nodes[i].state,
-                    .tip = nodes[i].tip,
-                    .responsive = is_responsive(nodes[i], settings_.hang_ms, now_ms),
-                    .templates_ok = members_[i].template_error.empty()};
+        views[i] = {
+            .state = nodes[i].state,
+            .tip = nodes[i].tip,
+            .responsive = is_responsive(nodes[i], settings_.hang_ms, now_ms),
+            .templates_ok = members_[i].template_error.empty() && !fetch_is_slow(i, now_ms)};
     }
     const int chosen = chooser_.choose(views, now_ms);
     if (chosen == active_) return;
-    if (active_ != ActiveChooser::kNone) hands_.end_long_poll(static_cast<std::size_t>(active_));
+    if (active_ != ActiveChooser::kNone) {
+        const auto left = static_cast<std::size_t>(active_);
+        hands_.end_long_poll(left);
+        if (fetch_is_slow(left, now_ms)) fail(left, slow_text(settings_), now_ms);
+    }
     if (chosen != ActiveChooser::kNone) {
         members_[static_cast<std::size_t>(chosen)].fetched_ms = 0;
     }
@@ -100,6 +115,28 @@ bool TemplateDesk::last_invalidated_by(const NodeStatus& status) const {
                                status.invalidated.end();
 }
 
+// A template that a newer probe has not caught up with. Once is a race between two calls; the same
+// again for long is a node that gives no usable templates.
+void TemplateDesk::heed_stray(std::size_t node, const NodeStatus& status, std::int64_t now_ms) {
+    Member& member = members_[node];
+    const auto previous = std::exchange(member.pending, nullptr)->previous;
+    member.fetched_ms = 0;
+    const bool same = member.strayed_ms != 0 && member.strayed_previous == previous &&
+                      member.strayed_tip == status.tip.hash;
+    if (!same) {
+        member.strayed_previous = previous;
+        member.strayed_tip = status.tip.hash;
+        member.strayed_ms = now_ms;
+        return;
+    }
+    member.fetch_not_before_ms = now_ms + settings_.template_retry_ms;
+    if (now_ms - member.strayed_ms < kPendingLimitMs) return;
+    fail(node,
+         fmt::format("its templates build on {}, but its best block is {}", previous.rpc_hex(),
+                     status.tip.hash.rpc_hex()),
+         now_ms);
+}
+
 void TemplateDesk::settle_pending(std::size_t node, const NodeStatus& status, std::int64_t now_ms) {
     Member& member = members_[node];
     const bool active = active_ == static_cast<int>(node);
@@ -107,7 +144,9 @@ void TemplateDesk::settle_pending(std::size_t node, const NodeStatus& status, st
         // Either the node has moved on since, or its next probe will show the new tip.
         const auto asked_ms = status.answered_ms - static_cast<std::int64_t>(status.latency_ms);
         const bool seen_since = asked_ms > member.pending_ms;
-        if (seen_since || now_ms - member.pending_ms > kPendingLimitMs) {
+        if (seen_since) {
+            heed_stray(node, status, now_ms);
+        } else if (now_ms - member.pending_ms > kPendingLimitMs) {
             member.pending.reset();
             member.fetched_ms = 0;
         } else if (now_ms == member.pending_ms) {
@@ -115,6 +154,7 @@ void TemplateDesk::settle_pending(std::size_t node, const NodeStatus& status, st
         }
         return;
     }
+    member.strayed_ms = 0;
     if (auto wrong = contradiction(*member.pending, status.tip); !wrong.empty()) {
         return fail(node, std::move(wrong), now_ms);
     }
@@ -149,12 +189,23 @@ void TemplateDesk::follow_tip(std::size_t node, const NodeStatus& status, std::i
         // Fetched while it was not yet allowed to follow this tip.
         return offer(*newest_, status, now_ms);
     }
-    if (status.tip.hash == last->tip.hash || !status.tip.beats(last->tip)) return;
+    if (status.tip.hash == last->tip.hash) return;
     auto content = template_from_header(status.tip, *last, now_ms);
     if (!content) return;
     auto named = std::make_shared<job::BlockTemplate>(*content);
     named->node = status.name;
     deliver({std::move(named), status.tip, now_ms}, DeliveryReason::new_tip, now_ms);
+}
+
+void TemplateDesk::start_fetch(std::size_t node, std::int64_t now_ms) {
+    members_[node].fetching = true;
+    members_[node].fetch_started_ms = now_ms;
+    hands_.fetch(node);
+}
+
+bool TemplateDesk::fetch_is_slow(std::size_t node, std::int64_t now_ms) const {
+    const Member& member = members_[node];
+    return member.fetching && now_ms - member.fetch_started_ms >= settings_.slow_template_ms;
 }
 
 void TemplateDesk::ask(std::size_t node, const NodeStatus& status, std::int64_t now_ms) {
@@ -164,17 +215,15 @@ void TemplateDesk::ask(std::size_t node, const NodeStatus& status, std::int64_t 
         const bool trial = !member.template_error.empty() && !member.fetching &&
                            now_ms >= member.fetch_not_before_ms;
         if (!trial) return;
-        member.fetching = true;
         member.fetch_not_before_ms = now_ms + kTrialIntervalMs;
-        return hands_.fetch(node);
+        return start_fetch(node, now_ms);
     }
     const bool on_tip = newest_ && newest_->tip.hash == status.tip.hash;
     const bool due = member.fetched_ms == 0 || !member.template_error.empty() ||
                      now_ms - member.fetched_ms >= settings_.template_poll_ms ||
                      (!on_tip && !member.pending);
     if (due && !member.fetching && now_ms >= member.fetch_not_before_ms) {
-        member.fetching = true;
-        hands_.fetch(node);
+        start_fetch(node, now_ms);
     }
     if (!member.polling && !member.longpoll_id.empty() && member.template_error.empty() &&
         now_ms >= member.poll_not_before_ms) {

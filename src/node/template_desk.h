@@ -33,11 +33,13 @@ class TemplateDesk {
  public:
     TemplateDesk(const NodePoolSettings& settings, DeskHands& hands);
 
+    // What another desk delivered last; before the first step().
+    void resume(Offer last) { gate_.resume(std::move(last)); }
     // The answer to fetch() or long_poll().
     void on_template(std::size_t node, bool long_poll, TemplateFetcher::Result result,
                      std::int64_t now_ms);
     // Everything that follows from the nodes' states at this time. Called after every change and at
-    // least ten times a second.
+    // least twenty times a second.
     void step(const std::vector<NodeStatus>& nodes, std::int64_t now_ms);
 
     int active() const { return active_; }
@@ -52,6 +54,7 @@ class TemplateDesk {
     struct Member {
         bool fetching = false;
         bool polling = false;
+        std::int64_t fetch_started_ms = 0;
         std::int64_t fetch_not_before_ms = 0;
         std::int64_t poll_not_before_ms = 0;
         std::int64_t poll_started_ms = 0;
@@ -61,11 +64,17 @@ class TemplateDesk {
         std::string template_error;
         job::TemplateRef pending;  // not yet compared with the node's tip
         std::int64_t pending_ms = 0;
+        // A template on another block than the node's best one, and since when it is so.
+        chain::Hash256 strayed_previous, strayed_tip;
+        std::int64_t strayed_ms = 0;
     };
 
     void choose(const std::vector<NodeStatus>& nodes, std::int64_t now_ms);
+    void heed_stray(std::size_t node, const NodeStatus& status, std::int64_t now_ms);
     void settle_pending(std::size_t node, const NodeStatus& status, std::int64_t now_ms);
     void follow_tip(std::size_t node, const NodeStatus& status, std::int64_t now_ms);
+    void start_fetch(std::size_t node, std::int64_t now_ms);
+    bool fetch_is_slow(std::size_t node, std::int64_t now_ms) const;
     void ask(std::size_t node, const NodeStatus& status, std::int64_t now_ms);
     void refresh(std::int64_t now_ms);
     void offer(const Offer& offer, const NodeStatus& status, std::int64_t now_ms);

@@ -384,5 +384,106 @@ TEST_F(DeskTest, ATemplateOnATipTheNodeDoesNotShowYetWaitsForTheProbe) {
     EXPECT_TRUE(deliveries[1].content->complete);
 }
 
+TEST_F(DeskTest, UsesAnotherNodeWhenGetblocktemplateHangsButTheProbesDoNot) {
+    make(2);
+    open();
+    step(settings.template_poll_ms);  // a fetch begins and is not answered
+    step(settings.slow_template_ms - 1);
+    EXPECT_EQ(desk->active(), 0);
+    step(1);
+    EXPECT_EQ(desk->active(), 1);
+    EXPECT_EQ(failures, std::vector<std::string>{"getblocktemplate takes longer than 2000 ms"});
+    answer(1, template_on(nodes[1].tip, 1));
+    EXPECT_EQ(deliveries.back().content->node, "n1");
+    // The late answer does not bring the node back, a trial in time does.
+    answer(0, template_on(nodes[0].tip, 0));
+    EXPECT_FALSE(desk->template_error(0).empty());
+    EXPECT_EQ(failures.size(), 1u) << "said once";
+    step(settings.return_after_ms);
+    EXPECT_EQ(desk->active(), 1);
+    fetches.clear();
+    step(10'000);
+    ASSERT_NE(std::ranges::find(fetches, 0u), fetches.end());
+    answer(0, template_on(nodes[0].tip, 0));
+    step(settings.return_after_ms);
+    EXPECT_EQ(desk->active(), 0);
+}
+
+TEST_F(DeskTest, WaitsForASlowTemplateWhenNoOtherNodeIsWell) {
+    make(2);
+    nodes[1].state = NodeState::unreachable;
+    step(settings.hang_ms);
+    step(settings.slow_template_ms * 3);
+    EXPECT_EQ(desk->active(), 0);
+    answer(0, template_on(nodes[0].tip, 0));
+    EXPECT_EQ(deliveries.size(), 1u);
+}
+
+TEST_F(DeskTest, LeavesANodeWhoseTemplatesKeepBuildingOnAnotherBlockThanItsBest) {
+    make(2);
+    open();
+    const auto old_tip = nodes[0].tip;
+    nodes[0].tip = nodes[1].tip = tip_at(101);
+    const auto began_ms = now_ms;
+    auto answered = fetches.size();
+    while (desk->active() == 0 && now_ms - began_ms < 20'000) {
+        step(100);
+        if (fetches.size() == answered) continue;
+        answered = fetches.size();
+        desk->on_template(0, false, template_on(old_tip, 0), now_ms);
+    }
+    EXPECT_EQ(desk->active(), 1);
+    EXPECT_GE(now_ms - began_ms, 5'000) << "a race between two calls is no reason";
+    EXPECT_LT(fetches.size(), 20u);
+    EXPECT_EQ(desk->template_error(0),
+              fmt::format("its templates build on {}, but its best block is {}",
+                          old_tip.hash.rpc_hex(), nodes[0].tip.hash.rpc_hex()));
+}
+
+TEST_F(DeskTest, FollowsABlockOnTheLastOneWhateverWorkALiarHadGivenThat) {
+    make(2);
+    nodes[0].tip.chainwork = base::U256{1'000'000'000};
+    open();
+    nodes[0].state = NodeState::unreachable;
+    nodes[1].tip = tip_at(101);
+    step();
+    ASSERT_EQ(desk->active(), 1);
+    EXPECT_EQ(deliveries.back().content->previous, nodes[1].tip.hash);
+    answer(1, template_on(nodes[1].tip, 1));
+    EXPECT_TRUE(deliveries.back().content->complete);
+}
+
+TEST_F(DeskTest, BelievesTheSmallerWorkWhenTwoNodesDifferAboutOneBlock) {
+    make(2);
+    nodes[0].tip.chainwork = base::U256{1'000'000'000};
+    open();
+    step();
+    EXPECT_EQ(desk->last()->tip.chainwork, tip_at(100).chainwork);
+    nodes[0].state = NodeState::unreachable;
+    nodes[1].tip = tip_at(102);  // two blocks on, so that it does not follow directly
+    step();
+    answer(1, template_on(nodes[1].tip, 1));
+    EXPECT_EQ(deliveries.back().content->previous, nodes[1].tip.hash);
+}
+
+TEST_F(DeskTest, TakesOverTheLastDeliveryOfAnotherDesk) {
+    make(1);
+    nodes[0].tip = tip_at(101);
+    open();
+    const Offer before = *desk->last();
+    deliveries.clear();
+    make(1);
+    desk->resume(before);
+    step();
+    ASSERT_EQ(deliveries.size(), 1u);
+    EXPECT_EQ(deliveries[0].reason, DeliveryReason::refresh);
+    answer(0, template_on(nodes[0].tip, 0));
+    EXPECT_EQ(deliveries.size(), 1u) << "less work than what was delivered before";
+    nodes[0].tip = tip_at(101, 1);
+    step();
+    answer(0, template_on(nodes[0].tip, 0));
+    EXPECT_EQ(deliveries.back().content->previous, nodes[0].tip.hash);
+}
+
 }  // namespace
 }  // namespace adit::node

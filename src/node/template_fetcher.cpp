@@ -3,20 +3,15 @@
 #include "node/json.h"
 
 namespace adit::node {
-namespace {
 
-// Bitcoin Core refuses a signet template to those who do not list its rule.
-std::string rules_of(chain::Network network) {
-    return network == chain::Network::signet ? R"("rules":["segwit","signet"])"
-                                             : R"("rules":["segwit"])";
+std::string_view template_rules(chain::Network network) {
+    return network == chain::Network::signet ? R"(["segwit","signet"])" : R"(["segwit"])";
 }
-
-}  // namespace
 
 TemplateFetcher::TemplateFetcher(NodeSettings node, chain::Network network, TemplateParser& parser,
                                  RpcMetrics& metrics, Listener listener)
     : name_(node.label()),
-      rules_(rules_of(network)),
+      rules_(fmt::format(R"("rules":{})", template_rules(network))),
       parser_(parser),
       listener_(std::move(listener)),
       client_(std::move(node), {}, &metrics) {}

@@ -11,9 +11,14 @@
 #include <functional>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 
 namespace adit::node {
+
+// What the `rules` of a getblocktemplate request must list on this network, as a JSON array.
+// Bitcoin Core refuses a template to those who do not list segwit, and on signet signet.
+std::string_view template_rules(chain::Network network);
 
 struct TemplateFailure {
     RpcErrorKind kind = RpcErrorKind::rpc;  // malformed for a template that cannot be used

@@ -11,6 +11,12 @@ bool fees_have_risen(const job::BlockTemplate& now, const job::BlockTemplate& be
     return rise > 0 && rise * 100 >= before.fees_sat() * percent;
 }
 
+// Into `into`, when both are the same block and both say its work.
+void keep_smaller_work(Tip& into, const Tip& other) {
+    if (into.hash != other.hash || other.chainwork == base::U256{}) return;
+    if (into.chainwork > other.chainwork) into.chainwork = other.chainwork;
+}
+
 std::uint32_t seconds_later(std::uint32_t time, std::int64_t elapsed_ms) {
     const auto later = std::int64_t{time} + std::max<std::int64_t>(elapsed_ms, 0) / 1000;
     return static_cast<std::uint32_t>(std::min<std::int64_t>(later, UINT32_MAX));
@@ -38,6 +44,7 @@ std::string_view name_of(DeliveryReason reason) {
 
 bool TemplateGate::may_follow(const Tip& tip, bool last_invalidated) const {
     if (!last_ || tip.hash == last_->tip.hash) return true;
+    if (tip.known() && tip.header.previous == last_->tip.hash) return true;
     return !last_->tip.beats(tip) || last_invalidated;
 }
 
@@ -48,8 +55,8 @@ DeliveryReason TemplateGate::judge(const Offer& offer, bool last_invalidated,
     const auto& before = *last_->content;
     if (!before.complete && offer.content->complete) return DeliveryReason::completed;
     if (offer.content->node != before.node) return DeliveryReason::other_node;
+    if (refresh_due(now_ms)) return DeliveryReason::refresh;
     const auto elapsed_ms = now_ms - last_ms_;
-    if (elapsed_ms >= settings_.refresh_ms) return DeliveryReason::refresh;
     if (elapsed_ms >= settings_.fee_gap_ms &&
         fees_have_risen(*offer.content, before, settings_.min_fee_rise_percent)) {
         return DeliveryReason::better_fees;
@@ -58,8 +65,13 @@ DeliveryReason TemplateGate::judge(const Offer& offer, bool last_invalidated,
 }
 
 void TemplateGate::delivered(Offer offer, std::int64_t now_ms) {
+    if (last_) keep_smaller_work(offer.tip, last_->tip);
     last_ = std::move(offer);
     last_ms_ = now_ms;
+}
+
+void TemplateGate::heard(const Tip& tip) {
+    if (last_) keep_smaller_work(last_->tip, tip);
 }
 
 job::TemplateRef template_from_header(const Tip& tip, const Offer& last, std::int64_t now_ms) {

@@ -36,23 +36,29 @@ class TemplateGate {
     };
     explicit TemplateGate(Settings settings) : settings_(settings) {}
 
-    // Whether work may move to this tip: it is the last one's, has at least its work, or the node
-    // has invalidated the last one.
+    // Whether work may move to this tip: it is the last one's, builds directly on it, has at least
+    // its work, or the node has invalidated the last one.
     bool may_follow(const Tip& tip, bool last_invalidated) const;
     DeliveryReason judge(const Offer& offer, bool last_invalidated, std::int64_t now_ms) const;
     void delivered(Offer offer, std::int64_t now_ms);
+    // A node's best block. The work of a block is only said, not proven: where two nodes differ
+    // about the last delivery's block, the smaller counts, so that a lie does not hold work back.
+    void heard(const Tip& tip);
+    // Takes over another gate's last delivery; a refresh is due at once.
+    void resume(Offer offer) { last_ = std::move(offer); }
 
     // The last delivery; nullopt before the first.
     const std::optional<Offer>& last() const { return last_; }
-    std::int64_t last_ms() const { return last_ms_; }
     bool refresh_due(std::int64_t now_ms) const {
-        return last_ && now_ms - last_ms_ >= settings_.refresh_ms;
+        return last_ && (last_ms_ == kNever || now_ms - last_ms_ >= settings_.refresh_ms);
     }
 
  private:
+    static constexpr std::int64_t kNever = INT64_MIN;
+
     Settings settings_;
     std::optional<Offer> last_;
-    std::int64_t last_ms_ = 0;
+    std::int64_t last_ms_ = kNever;  // kNever: nothing delivered by this gate
 };
 
 // The template that can be made from a new tip's header before the node has answered with a full
