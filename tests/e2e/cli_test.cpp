@@ -187,7 +187,7 @@ TEST_F(AditRun, TakesOverWhatCanChangeOnHangupWithoutDroppingAMiner) {
     // In force: the miner hears of the new difficulty on the connection it has.
     ASSERT_TRUE(eventually([&] { return crew[0].stats().difficulty > 3.9e-6; })) << pool.err();
     EXPECT_EQ(crew.reconnects(), 0U);
-    EXPECT_TRUE(pool.writes("DEBUG")) << pool.err();
+    EXPECT_TRUE(pool.writes(" debug ")) << pool.err();
     EXPECT_TRUE(eventually([&] { return second->requests() > 0; }));
 
     // A file with a fault changes nothing.

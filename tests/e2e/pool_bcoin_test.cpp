@@ -68,13 +68,18 @@ TEST(PoolOnBcoin, BlocksBelowSegwitAreAcceptedAndPayThePool) {
     EXPECT_EQ(log.workers.size(), 2U);
 }
 
-// Whether this transaction is in a block from `first` up; that block's height then.
-std::optional<std::int32_t> height_of(const BcoinNode& node, const std::string& txid,
+chain::Block block_at(const BcoinNode& node, std::int32_t height) {
+    const auto hash = node.call("getblockhash", nlohmann::json::array({height}));
+    const auto raw = node.call("getblock", {hash, false, false}).get<std::string>();
+    return chain::parse_block(base::from_hex(raw).value()).value();
+}
+
+// The lowest height from `first` up whose block holds this transaction.
+std::optional<std::int32_t> height_of(const BcoinNode& node, const chain::Hash256& txid,
                                       std::int32_t first) {
     for (auto height = first; height <= node.height(); ++height) {
-        const auto hash = node.call("getblockhash", nlohmann::json::array({height}));
-        for (const auto& known : node.call("getblock", {hash, true, false}).at("tx")) {
-            if (known == txid) return height;
+        for (const auto& transaction : block_at(node, height).transactions) {
+            if (transaction.txid() == txid) return height;
         }
     }
     return std::nullopt;
@@ -95,26 +100,22 @@ TEST(PoolOnBcoin, SegwitSpendOfTheMempoolEndsInABlockOfThePool) {
     TestPool pool(setup_for(node, dir));
     Crew crew;
     crew.add({pool.port(), miner_address("a") + ".rig", kHashesPerS});
-    const auto txid = spend.txid().rpc_hex();
     ASSERT_TRUE(eventually([&] { return node.height() >= kStart + 5; })) << pool.log_text();
-    const auto height = height_of(node, txid, kStart + 1);
+    const auto height = height_of(node, spend.txid(), kStart + 1);
     ASSERT_TRUE(height.has_value()) << pool.log_text();
     crew.stop();
     ASSERT_TRUE(pool.stop());
 
     expect_ours(node, kStart + 1, node.height());
     // The coinbase of that block takes both fees, and commits to the witnesses.
-    const auto hash = node.call("getblockhash", nlohmann::json::array({*height}));
-    const auto raw = node.call("getblock", {hash, false, false}).get<std::string>();
-    const auto block = chain::parse_block(base::from_hex(raw).value());
-    ASSERT_TRUE(block.has_value());
-    EXPECT_EQ(block->transactions.size(), 3U);
-    EXPECT_TRUE(chain::witness_commitment_of(block->transactions[0]).has_value());
-    EXPECT_EQ(block->transactions[2].txid(), spend.txid());
-    EXPECT_EQ(block->transactions[2].inputs[0].witness, spend.inputs[0].witness);
+    const auto block = block_at(node, *height);
+    EXPECT_EQ(block.transactions.size(), 3U);
+    EXPECT_TRUE(chain::witness_commitment_of(block.transactions[0]).has_value());
+    EXPECT_EQ(block.transactions[2].txid(), spend.txid());
+    EXPECT_EQ(block.transactions[2].inputs[0].witness, spend.inputs[0].witness);
     const auto fees = 10'000 + 25'000;
     const auto subsidy = std::int64_t{5'000'000'000} >> (*height / 150);
-    EXPECT_EQ(block->transactions[0].outputs[0].value_sat, subsidy + fees);
+    EXPECT_EQ(block.transactions[0].outputs[0].value_sat, subsidy + fees);
     expect_agreement(dir.path() / "data", crew.book());
 }
 
