@@ -160,12 +160,18 @@ TEST_F(Hostile, ClientsThatNeverReadAreCutOff) {
         requests += R"({"id":"0123456789012345678901234567890123456789","method":"mining.ping"})"
                     "\n";
     }
-    // Until the pool takes no more from any of them.
+    // Whole requests, until the pool has had enough of each of them.
+    std::vector<std::size_t> sent(kCount, 0);
     EXPECT_TRUE(eventually([&] {
-        for (const auto& client : deaf)
-            (void)client->client().send_bytes(requests, 10);
+        for (std::size_t i = 0; i < kCount; ++i) {
+            const auto rest = std::string_view(requests).substr(sent[i] % requests.size());
+            const auto taken = ::send(deaf[i]->client().descriptor(), rest.data(), rest.size(),
+                                      MSG_DONTWAIT | MSG_NOSIGNAL);
+            if (taken > 0) sent[i] += static_cast<std::size_t>(taken);
+        }
         return pool->summary().connections == 1;
     })) << pool->summary().connections;
+    EXPECT_EQ(pool->metric("adit_net_closes_total{reason=\"output_limit\"}"), kCount);
     finish();
 }
 

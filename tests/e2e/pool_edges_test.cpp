@@ -60,7 +60,7 @@ TEST(PoolListeners, TlsAndProxyAndPlainServeTheSamePool) {
         return crew[0].stats().accepted >= 5 && crew[1].stats().accepted >= 5;
     })) << crew[1].stats().last_problem
         << pool.log_text();
-    EXPECT_EQ(pool.summary().miners, 3U);
+    EXPECT_TRUE(eventually([&] { return pool.summary().miners == 3; }));
 
     // Without its header the PROXY listener talks to nobody.
     LineMiner bare(pool.port(2));
@@ -76,6 +76,16 @@ TEST(PoolListeners, TlsAndProxyAndPlainServeTheSamePool) {
     EXPECT_EQ(log.workers.size(), 3U);
 }
 
+// The pool ends the connection, or resets it before it was used.
+bool turned_away(std::uint16_t port, std::string_view greeting = {}) {
+    try {
+        LineMiner miner(port, greeting);
+        return miner.ended();
+    } catch (const std::runtime_error&) {
+        return true;
+    }
+}
+
 TEST(PoolLimits, TurnAwayWhatIsTooManyAndTakeOthersWhenRoomReturns) {
     SimHost node;
     const TempDir dir;
@@ -87,15 +97,14 @@ TEST(PoolLimits, TurnAwayWhatIsTooManyAndTakeOthersWhenRoomReturns) {
     {
         LineMiner second(pool.port());
         second.open(miner_address("b"));
-        LineMiner third(pool.port());
-        EXPECT_TRUE(third.ended());
+        EXPECT_TRUE(turned_away(pool.port()));
         EXPECT_EQ(second.request("mining.ping", Json::array())["result"], "pong");
     }
     EXPECT_EQ(first.request("mining.ping", Json::array())["result"], "pong");
     ASSERT_TRUE(eventually([&] { return pool.summary().connections == 1; }));
     LineMiner next(pool.port());
     next.open(miner_address("c"));
-    EXPECT_EQ(pool.summary().miners, 2U);
+    EXPECT_TRUE(eventually([&] { return pool.summary().miners == 2; }));
 }
 
 TEST(PoolLimits, PerAddressCountsTheAddressBehindTheProxy) {
@@ -109,8 +118,7 @@ TEST(PoolLimits, PerAddressCountsTheAddressBehindTheProxy) {
     one.open(miner_address("a"));
     LineMiner other(pool.port(), "PROXY TCP4 192.0.2.2 127.0.0.1 5555 3333\r\n");
     other.open(miner_address("b"));
-    LineMiner again(pool.port(), "PROXY TCP4 192.0.2.1 127.0.0.1 5556 3333\r\n");
-    EXPECT_TRUE(again.ended());
+    EXPECT_TRUE(turned_away(pool.port(), "PROXY TCP4 192.0.2.1 127.0.0.1 5556 3333\r\n"));
     EXPECT_EQ(one.request("mining.ping", Json::array())["result"], "pong");
 }
 
@@ -141,7 +149,7 @@ class FileSizeLimit {
 // A pool on a small disk (or, without the right to mount, under a file size limit) that has just
 // told a miner "storage unavailable".
 struct FullDisk {
-    static constexpr std::uint64_t kBytes = 24 << 20;
+    static constexpr std::uint64_t kBytes = 96 << 20;
 
     SmallDisk disk{kBytes};
     FileSizeLimit limit;
@@ -161,7 +169,8 @@ struct FullDisk {
 };
 
 TEST(PoolOnAFullDisk, RefusesSharesSendsBlocksAndRecoversWithoutLosingAnything) {
-    SimHost node(rules_with_block_hashes(30'000));
+    // Blocks are rare: each that is found gives the log room that was reserved for blocks.
+    SimHost node(rules_with_block_hashes(2'000'000));
     const FullDisk storage;
     auto setup = setup_for(node, storage.disk.path());
     setup.difficulty = 1e-9;
@@ -209,7 +218,7 @@ TEST(PoolOnAFullDisk, RefusesSharesSendsBlocksAndRecoversWithoutLosingAnything) 
     }
     // The next start folds whatever the ledger missed.
     TestPool again(setup);
-    ASSERT_TRUE(again.stop());
+    ASSERT_TRUE(again.stop()) << again.log_text();
     expect_ledger_equals_log(setup.data_dir, read_log(setup.data_dir));
 }
 
