@@ -94,6 +94,7 @@ TEST(Failover, ANodeThatLiesAboutItsHeightCostsNoShareAndBlocksGoOnWhenItStops) 
     EXPECT_TRUE(eventually([&] { return run.crew.book().accepted() >= shares + 100; }))
         << run.pool->log_text();
     run.first->set_fault(sim::SimFault::none);
+    run.first->generate(1, other_script());  // a new tip, so that no old template is kept
     EXPECT_TRUE(run.goes_on()) << run.pool->log_text();
     EXPECT_EQ(run.crew.reconnects(), 0U);
     run.crew.stop();
