@@ -29,6 +29,10 @@ void ConnectionHandler::on_protocol_error(Connection& connection, ProtocolError)
     connection.close_gracefully(CloseReason::protocol_error);
 }
 
+void ConnectionHandler::on_input_end(Connection& connection) {
+    connection.close_gracefully(CloseReason::peer);
+}
+
 void ConnectionHandler::on_deadline(Connection& connection) {
     connection.abort(CloseReason::timeout);
 }
@@ -241,12 +245,16 @@ void Connection::discard_input() {
     loop_.bytes_in_ += io.bytes;
 }
 
-// The peer sends no more. What was answered still leaves; then the connection ends.
+// The peer sends no more. What is answered still leaves; the handler says when the connection ends.
 void Connection::end_of_input() {
     peer_ended_ = true;
     input_.reset();
     update_interest();
-    end(phase_ == Phase::lingering ? Phase::dead : Phase::draining, CloseReason::peer);
+    if (!is_open()) {
+        return end(phase_ == Phase::lingering ? Phase::dead : Phase::draining, CloseReason::peer);
+    }
+    phase_ = Phase::deaf;
+    settings_->handler->on_input_end(*this);
 }
 
 Connection::Io Connection::read_some(char* to, std::size_t size) {

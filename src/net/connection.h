@@ -47,6 +47,11 @@ class ConnectionHandler {
     // read buffer and is valid during the call only.
     virtual void on_line(Connection& connection, std::string_view line) = 0;
 
+    // The peer has ended its side and still reads: all lines were handed over, none will come.
+    // Closes gracefully (CloseReason::peer) unless overridden; an override that has replies to make
+    // may close later (bound that wait with expire_in).
+    virtual void on_input_end(Connection& connection);
+
     // Called once; all further input is discarded. An override sends its last words and calls
     // connection.close_gracefully(CloseReason::protocol_error), at once or when replies that are
     // still being made have left (bound that wait with expire_in).
@@ -131,7 +136,7 @@ class Connection {
         proxy,      // waiting for the PROXY header
         handshake,  // TLS
         open,
-        deaf,       // protocol error: input is discarded, output goes on
+        deaf,       // protocol error or end of input: nothing is read, output goes on
         draining,   // close asked: the rest is being written
         lingering,  // sending is shut down: reading to the peer's end or the deadline
         dead,       // to be destroyed at the end of the turn

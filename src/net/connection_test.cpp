@@ -168,6 +168,27 @@ TEST(Connection, APeerThatEndsGetsItsRepliesFirst) {
     EXPECT_EQ(server.handler().closed()[0].reason, CloseReason::peer);
 }
 
+TEST(Connection, AHandlerMayAnswerAPeerThatEndedItsSide) {
+    class Late final : public RecordingHandler {
+     public:
+        void on_input_end(Connection& connection) override {
+            connection.loop().post([&loop = connection.loop(), id = connection.id()] {
+                loop.find(id)->send("late\n");
+                loop.find(id)->close_gracefully(CloseReason::peer);
+            });
+        }
+    } handler;
+    TestServer server({}, {}, &handler);
+    const auto client = server.connect();
+    ASSERT_TRUE(client->send_bytes("last\n", kTestTimeoutMs));
+    client->shutdown_send();
+    EXPECT_EQ(receive(*client), "echo last");
+    EXPECT_EQ(receive(*client), "late");
+    EXPECT_EQ(receive(*client), "error: the other side closed the connection");
+    ASSERT_TRUE(handler.wait_closed(1));
+    EXPECT_EQ(handler.closed()[0].reason, CloseReason::peer);
+}
+
 TEST(Connection, APeerThatNeverReadsIsResetAtTheOutputLimit) {
     TestServer server;
     const auto client = server.connect();

@@ -222,6 +222,12 @@ Connection* Loop::find(ConnectionId id) const {
     return slots_[slot]->is_open() ? slots_[slot].get() : nullptr;
 }
 
+Connection* Loop::find_ending(ConnectionId id) const {
+    const auto slot = slot_of(id);
+    if (slot >= slots_.size() || !slots_[slot] || slots_[slot]->id_ != id) return nullptr;
+    return slots_[slot]->owes_on_closed_ ? slots_[slot].get() : nullptr;
+}
+
 void Loop::for_each(const std::function<void(Connection&)>& visit) {
     for (std::size_t i = 0; i < slots_.size(); ++i) {
         if (slots_[i] && slots_[i]->is_open()) visit(*slots_[i]);

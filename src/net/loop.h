@@ -64,6 +64,8 @@ class Loop {
 
     // nullptr when that connection was closed, even if its slot or descriptor lives again.
     Connection* find(ConnectionId id) const;
+    // The same, but also one that is being closed, until its on_closed has returned.
+    Connection* find_ending(ConnectionId id) const;
     // Every open connection. The function may close connections and send.
     void for_each(const std::function<void(Connection&)>& visit);
     // Connections of this loop, those not yet open or just being closed included.

@@ -3,17 +3,17 @@
 namespace adit::stratum {
 namespace {
 
-std::string key_of(const std::string& ip, std::string_view account) {
-    return ip + ' ' + std::string(account);
+std::string key_of(const std::string& ip, const WorkerName& name) {
+    return ip + ' ' + name.account + '.' + name.worker;
 }
 
 }  // namespace
 
-void BanList::ban(const std::string& ip, const std::vector<std::string>& accounts,
-                  std::int64_t now_ms, std::int64_t duration_ms) {
+void BanList::ban(const std::string& ip, const std::vector<WorkerName>& names, std::int64_t now_ms,
+                  std::int64_t duration_ms) {
     const std::lock_guard lock(mutex_);
-    for (const auto& account : accounts)
-        bans_.ban(key_of(ip, account), now_ms, duration_ms);
+    for (const auto& name : names)
+        bans_.ban(key_of(ip, name), now_ms, duration_ms);
     const auto good = good_ms_.find(ip);
     if (good == good_ms_.end() || now_ms - good->second > kGoodForMs) {
         bans_.ban(ip, now_ms, duration_ms);
@@ -25,10 +25,10 @@ bool BanList::address_banned(const std::string& ip, std::int64_t now_ms) const {
     return bans_.banned(ip, now_ms);
 }
 
-bool BanList::account_banned(const std::string& ip, std::string_view account,
-                             std::int64_t now_ms) const {
+bool BanList::name_banned(const std::string& ip, const WorkerName& name,
+                          std::int64_t now_ms) const {
     const std::lock_guard lock(mutex_);
-    return bans_.size() != 0 && bans_.banned(key_of(ip, account), now_ms);
+    return bans_.size() != 0 && bans_.banned(key_of(ip, name), now_ms);
 }
 
 void BanList::note_good(const std::string& ip, std::int64_t now_ms) {

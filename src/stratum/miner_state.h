@@ -16,6 +16,7 @@ struct Shard::Miner final : net::ConnectionState {
     std::int64_t noted_good_ms = -1;  // when the ban list last heard of an accepted share
     std::uint32_t judging = 0;        // shares of this turn
     bool closing = false;             // no more lines; closed when everything is answered
+    net::CloseReason close_reason = net::CloseReason::protocol_error;  // that will be told then
 };
 
 // A share that was accepted and waits for the disk. `answer` false: it was refused, and is recorded
@@ -34,8 +35,6 @@ struct Shard::InFlight {
     std::int64_t handed_ns = 0;
 };
 
-// "ADDRESS" of "ADDRESS.worker".
-std::string account_of(std::string_view worker_name);
 // The first text of exactly 32 hex digits in a line: the session token that a subscribe offers.
 std::optional<SessionToken> find_token(std::string_view line);
 // Appends this connection's workers until there are `limit`.
@@ -46,10 +45,8 @@ void append_workers(const Miner& miner, const net::Connection& connection, Momen
     for (const auto& worker : miner.session.workers()) {
         if (workers.size() >= limit) return;
         auto& row = workers.emplace_back();
-        row.account = account_of(worker.name);
-        if (worker.name.size() > row.account.size()) {
-            row.worker = worker.name.substr(row.account.size() + 1);
-        }
+        row.account = worker.name.account;
+        row.worker = worker.name.worker;
         row.agent = miner.session.agent();
         row.peer = connection.peer().text();
         row.difficulty = miner.session.difficulty().value();

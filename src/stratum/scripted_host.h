@@ -41,11 +41,10 @@ class ScriptedHost final : public SessionHost {
         parked = memory;
         return {memory, false};
     }
-    std::expected<WorkerIdentity, IdentifyError> identify(Session&, std::string_view account,
-                                                          std::string_view worker) override {
-        if (identify_error) return std::unexpected(*identify_error);
-        identified.emplace_back(std::string(account) + "|" + std::string(worker));
-        return WorkerIdentity{7, static_cast<share::WorkerId>(identified.size())};
+    bool banned(Session&, const WorkerName& name) override {
+        if (ban) return true;
+        authorized.push_back(name.account + "|" + name.worker);
+        return false;
     }
     void submit(Session&, PendingSubmit&& submitted) override {
         pending.push_back(std::move(submitted));
@@ -75,12 +74,12 @@ class ScriptedHost final : public SessionHost {
     job::JobBook book;
     share::ShareProcessor processor;
     std::shared_ptr<SessionMemory> parked;  // the last extranonce1, to be resumed by its token
-    std::optional<IdentifyError> identify_error;
+    bool ban = false;                       // every name
     bool full = false;
 
     std::uint32_t last_extranonce1 = 0xa0b0c0d0;
     std::vector<PendingSubmit> pending;
-    std::vector<std::string> identified;
+    std::vector<std::string> authorized;  // ACCOUNT|WORKER
     std::vector<share::Refusal> refused;
     int accepted = 0;
     int working = 0;

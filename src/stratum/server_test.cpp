@@ -33,18 +33,39 @@ class CountingSource final : public ExtranonceSource {
 // Commits at once, or when told to.
 class TestRecorder final : public share::Recorder {
  public:
-    share::AccountId account(std::string_view) override { return 1; }
-    share::WorkerId worker(share::AccountId, std::string_view) override { return 1; }
+    share::AccountId account(std::string_view name) override { return id_of(name); }
+    share::WorkerId worker(share::AccountId, std::string_view name) override { return id_of(name); }
     void record_job(job::JobRef) override {}
     bool submit(share::ShareBatch& batch) override {
-        const std::lock_guard lock(mutex_);
-        if (refuse_) return false;
+        std::unique_lock lock(mutex_);
+        if (refuse_ || batch.shares.size() > kMaxBatch) return false;
         shares_ += batch.shares.size();
+        records_.insert(records_.end(), batch.shares.begin(), batch.shares.end());
         held_.push_back({batch.listener, batch.ticket});
         batch = {};
         if (!hold_) commit_held(share::CommitResult::committed);
         changed_.notify_all();
+        changed_.wait(lock, [&] { return !blocked_; });
         return true;
+    }
+    // While blocked the shard that submits stands still, so that what is sent meanwhile is served
+    // in one turn.
+    void block(bool blocked) {
+        const std::lock_guard lock(mutex_);
+        blocked_ = blocked;
+        changed_.notify_all();
+    }
+    void refuse_names(bool refuse) {
+        const std::lock_guard lock(mutex_);
+        refuse_names_ = refuse;
+    }
+    std::vector<std::string> names() {
+        const std::lock_guard lock(mutex_);
+        return names_;
+    }
+    std::vector<share::ShareRecord> records() {
+        const std::lock_guard lock(mutex_);
+        return records_;
     }
     share::LogPosition durable_position() const override { return 77; }
 
@@ -72,6 +93,14 @@ class TestRecorder final : public share::Recorder {
     }
 
  private:
+    static constexpr std::size_t kMaxBatch = 4'096;
+
+    std::uint32_t id_of(std::string_view name) {
+        const std::lock_guard lock(mutex_);
+        if (refuse_names_) return 0;
+        names_.emplace_back(name);
+        return static_cast<std::uint32_t>(names_.size());
+    }
     void commit_held(share::CommitResult result) {
         for (const auto& [listener, ticket] : held_)
             listener->on_commit(ticket, result);
@@ -81,8 +110,12 @@ class TestRecorder final : public share::Recorder {
     std::mutex mutex_;
     std::condition_variable changed_;
     std::vector<std::pair<share::CommitListener*, std::uint64_t>> held_;
+    std::vector<share::ShareRecord> records_;
+    std::vector<std::string> names_;  // as often as they were asked for
     std::size_t shares_ = 0;
     bool hold_ = false;
+    bool blocked_ = false;
+    bool refuse_names_ = false;
     bool refuse_ = false;
 };
 
@@ -156,20 +189,24 @@ class TestMiner {
     // Finds extranonce2 and nonce whose hash does (or does not) meet the network target, and sends
     // them. `start` keeps shares apart.
     void submit(int id, const job::Job& job, std::uint32_t start, bool block,
-                const std::string& job_id = {}) {
+                const std::string& name = kAddress) {
+        send(share_line(id, job, start, block, name));
+    }
+    std::string share_line(int id, const job::Job& job, std::uint32_t start, bool block,
+                           const std::string& name = kAddress) const {
         job::HeaderChoice choice;
         choice.extranonce1 = extranonce1_;
+        choice.extranonce2[6] = static_cast<std::uint8_t>(start >> 8);
         choice.extranonce2[7] = static_cast<std::uint8_t>(start);
         choice.ntime = job.ntime;
         choice.version = job.version;
         while (job.network_target.met_by(job::header_of(job, choice).hash()) != block) {
             ++choice.nonce;
         }
-        send(fmt::format(
-            R"({{"id":{},"method":"mining.submit","params":["{}","{}","{}","{}","{}"]}})", id,
-            kAddress, job_id.empty() ? job::job_id_text(job.id, 0) : job_id,
-            base::to_hex(choice.extranonce2), base::hex32(choice.ntime),
-            base::hex32(choice.nonce)));
+        return fmt::format(
+            R"({{"id":{},"method":"mining.submit","params":["{}","{}","{}","{}","{}"]}})", id, name,
+            job::job_id_text(job.id, 0), base::to_hex(choice.extranonce2),
+            base::hex32(choice.ntime), base::hex32(choice.nonce));
     }
     const std::string& token() const { return token_; }
     std::uint32_t extranonce1() const { return extranonce1_; }
@@ -298,6 +335,173 @@ TEST_F(ServerTest, SubmitsAStaleBlockAndRefusesItsShare) {
     const auto blocks = sink_.blocks();
     ASSERT_EQ(blocks.size(), 1u);
     EXPECT_TRUE(blocks[0]->stale);
+}
+
+TEST_F(ServerTest, RecordsOfRefusedBlocksOnlyTheStaleOnesOfKnownWorkersOnce) {
+    start();
+    const auto job = publish(1);
+    auto miner = working();
+    miner.submit(10, *job, 0, true);
+    EXPECT_EQ(miner.answer_to(10)["result"], true);
+    miner.submit(11, *job, 0, true);
+    EXPECT_EQ(miner.answer_to(11)["error"][0], 22);
+    miner.submit(12, *job, 1, true, "nobody");
+    EXPECT_EQ(miner.answer_to(12)["error"][0], 24);
+    ASSERT_EQ(recorder_.records().size(), 1u);
+    EXPECT_FALSE(recorder_.records()[0].stale);
+    publish(2);
+    EXPECT_EQ(miner.notification("mining.notify")["params"][8], true);
+    miner.submit(13, *job, 2, true);
+    EXPECT_EQ(miner.answer_to(13)["error"][0], 21);
+    miner.submit(14, *job, 2, true);
+    EXPECT_EQ(miner.answer_to(14)["error"][0], 21);
+    miner.submit(15, *job, 3, true, "nobody");
+    EXPECT_EQ(miner.answer_to(15)["error"][0], 24);
+    const auto records = recorder_.records();
+    ASSERT_EQ(records.size(), 2u);
+    EXPECT_TRUE(records[1].block);
+    EXPECT_TRUE(records[1].stale);
+    EXPECT_NE(records[1].account, 0u);
+    EXPECT_NE(records[1].worker, 0u);
+    const auto blocks = sink_.blocks();
+    ASSERT_EQ(blocks.size(), 4u) << "every block is submitted, each once";
+    EXPECT_EQ(blocks[1]->account, "nobody");
+}
+
+TEST_F(ServerTest, NamesEnterTheLogWithTheirFirstShare) {
+    start();
+    const auto job = publish();
+    auto miner = working();
+    for (int i = 0; i < 20; ++i) {
+        EXPECT_EQ(miner.authorize(fmt::format("{}.rig{}", kAddress, i))["result"], true);
+    }
+    EXPECT_TRUE(recorder_.names().empty());
+    recorder_.refuse_names(true);
+    miner.submit(10, *job, 0, false);
+    EXPECT_EQ(miner.answer_to(10)["error"][0], 20);
+    recorder_.refuse_names(false);
+    miner.submit(11, *job, 1, false);
+    EXPECT_EQ(miner.answer_to(11)["result"], true);
+    miner.submit(12, *job, 2, false);
+    EXPECT_EQ(miner.answer_to(12)["result"], true);
+    EXPECT_EQ(recorder_.names(), (std::vector<std::string>{kAddress, ""}));
+}
+
+TEST_F(ServerTest, AnswersAMinerThatEndedItsSide) {
+    start();
+    const auto job = publish();
+    auto miner = working();
+    recorder_.hold();
+    miner.submit(10, *job, 0, false);
+    miner.client().shutdown_send();
+    ASSERT_TRUE(recorder_.wait_for_shares(1));
+    recorder_.settle(share::CommitResult::committed);
+    EXPECT_EQ(miner.answer_to(10)["result"], true);
+    EXPECT_TRUE(miner.receive().is_null());
+}
+
+TEST_F(ServerTest, KnowsTheFinderOfABlockWhoseConnectionEndedInTheSameTurn) {
+    start();
+    const auto job = publish();
+    auto miner = working();
+    auto lines = miner.share_line(10, *job, 0, true) + "\n";
+    for (int i = 0; i < 30; ++i)  // enough garbage for a ban
+        lines += R"({"id":9,"method":"mining.submit","params":[1]})"
+                 "\n";
+    ASSERT_TRUE(miner.client().send_bytes(lines, kPatienceMs));
+    ASSERT_TRUE(recorder_.wait_for_shares(1));
+    const auto blocks = sink_.blocks();
+    ASSERT_EQ(blocks.size(), 1u);
+    EXPECT_EQ(blocks[0]->account, kAddress);
+    EXPECT_NE(recorder_.records()[0].account, 0u);
+}
+
+TEST_F(ServerTest, AResumedSessionDoesNotSeeTheRepliesOfItsOldConnection) {
+    start();
+    const auto job = publish();
+    auto other = working();
+    auto first = working();
+    auto second = connect();
+    first.submit(10, *job, 0, false);
+    EXPECT_EQ(first.answer_to(10)["result"], true);
+    recorder_.block(true);
+    other.submit(20, *job, 0, false);
+    ASSERT_TRUE(recorder_.wait_for_shares(2));
+    // In one turn: a share that is refused at once, and the session's resume.
+    first.submit(11, *job, 0, false);
+    second.send(R"({"id":1,"method":"mining.subscribe","params":["test",")" + first.token() +
+                "\"]}");
+    recorder_.block(false);
+    EXPECT_EQ(second.receive()["id"], 1);
+}
+
+TEST_F(ServerTest, ResumesASessionWhoseConnectionEndsInTheSameTurn) {
+    start();
+    const auto job = publish();
+    auto other = working();
+    auto first = working();
+    auto second = connect();
+    recorder_.block(true);
+    other.submit(20, *job, 0, false);
+    ASSERT_TRUE(recorder_.wait_for_shares(1));
+    first.client().shutdown_send();
+    second.send(R"({"id":1,"method":"mining.subscribe","params":["test",")" + first.token() +
+                "\"]}");
+    recorder_.block(false);
+    const auto reply = second.answer_to(1);
+    ASSERT_TRUE(reply["result"].is_array());
+    EXPECT_EQ(reply["result"][1], base::hex32(first.extranonce1()));
+}
+
+TEST_F(ServerTest, HandsALargeTurnOverInPortions) {
+    constexpr int kShares = 5'000;
+    start(1, 100);
+    const auto job = publish();
+    std::vector<TestMiner> miners;
+    for (int i = 0; i < 25; ++i)
+        miners.push_back(working());
+    auto other = working();
+    recorder_.block(true);
+    other.submit(9, *job, 0, false);
+    ASSERT_TRUE(recorder_.wait_for_shares(1));
+    for (auto& miner : miners) {  // 200 lines fit in one read of the server
+        std::string lines;
+        for (std::uint32_t i = 0; i < 200; ++i)
+            lines += miner.share_line(10, *job, i, false) + "\n";
+        ASSERT_TRUE(miner.client().send_bytes(lines, kPatienceMs));
+    }
+    recorder_.block(false);
+    for (auto& miner : miners) {
+        for (int i = 0; i < 200; ++i)
+            ASSERT_EQ(miner.answer_to(10)["result"], true);
+    }
+    EXPECT_EQ(recorder_.shares(), kShares + 1u);
+}
+
+TEST_F(ServerTest, ABanHitsOneNameInEverySpelling) {
+    start();
+    const auto job = publish();
+    auto miner = connect();
+    miner.subscribe();
+    const std::string name = std::string(kAddress) + ".rig1";
+    EXPECT_EQ(miner.authorize(name)["result"], true);
+    EXPECT_FALSE(miner.notification("mining.notify").is_null());
+    // A good share protects the address, so that only the name is banned.
+    miner.submit(10, *job, 0, false, name);
+    EXPECT_EQ(miner.answer_to(10)["result"], true);
+    std::string garbage;
+    for (int i = 0; i < 30; ++i)
+        garbage += R"({"id":9,"method":"mining.submit","params":[1]})"
+                   "\n";
+    ASSERT_TRUE(miner.client().send_bytes(garbage, kPatienceMs));
+    while (!miner.receive().is_null()) {
+    }
+    auto again = connect();
+    again.subscribe();
+    EXPECT_EQ(again.authorize(name)["error"][0], 20);
+    EXPECT_EQ(again.authorize("BCRT1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KYGT080%2erig1")["error"][0],
+              20);
+    EXPECT_EQ(again.authorize(std::string(kAddress) + ".rig2")["result"], true);
 }
 
 TEST_F(ServerTest, ResumesAndStillRefusesWhatWasCounted) {

@@ -88,8 +88,8 @@ void Session::count_garbage(Moment now) {
 }
 
 WorkerName Session::name_of(const SubmitTicket& ticket) const {
-    const bool known = ticket.worker < workers_.size();
-    const std::string& name = known ? workers_[ticket.worker].name : ticket.claimed_name;
+    if (ticket.worker < workers_.size()) return workers_[ticket.worker].name;
+    const std::string& name = ticket.claimed_name;
     auto parsed = parse_worker_name(name, chain::params(host_.settings().network));
     return parsed ? std::move(*parsed) : WorkerName{name.substr(0, kMaxNameBytes), {}};
 }

@@ -30,7 +30,8 @@ enum class Action : std::uint8_t {
 class Session {
  public:
     struct Worker {
-        std::string name;  // as the miner authorized it, escapes of JSON resolved
+        std::string spelling;  // as the miner authorized it, escapes of JSON resolved
+        WorkerName name;       // canonical
         WorkerIdentity identity;
         std::uint32_t accepted = 0;
         std::uint32_t refused = 0;
@@ -77,8 +78,11 @@ class Session {
     const std::shared_ptr<SessionMemory>& memory() const { return memory_; }
     const std::string& agent() const { return agent_; }
     std::span<const Worker> workers() const { return workers_; }
+    // Names stay out of the share log until a share counts for them: then the shard fills in the
+    // identity. `worker` is an index.
+    Worker& worker(std::uint16_t worker) { return workers_[worker]; }
     // Whose share this was, for blocks and for people. A name that was not authorized and cannot be
-    // paid is the account as it was sent. Not for every share: it reads the address again.
+    // paid is the account as it was sent.
     WorkerName name_of(const SubmitTicket& ticket) const;
     // What the miner was last told; the present wish of the pool may differ until the next notify.
     const chain::Difficulty& difficulty() const { return present_; }
@@ -113,7 +117,8 @@ class Session {
                                          std::uint16_t worker, share::PendingShare& share,
                                          std::optional<std::uint32_t> version_bits,
                                          Moment now) const;
-    std::uint16_t worker_of(std::string_view name) const;
+    std::uint16_t worker_of(std::string_view name);
+    std::uint16_t worker_of(const WorkerName& name) const;
     void refuse_share(std::string_view id, std::uint16_t worker, share::Refusal reason, Moment now,
                       std::string& out);
 
@@ -132,6 +137,8 @@ class Session {
     SessionHost& host_;
     std::shared_ptr<SessionMemory> memory_;
     std::vector<Worker> workers_;
+    std::string alias_;  // the last name submitted that is spelled as none of them, and whose it is
+    std::uint16_t alias_worker_ = kNoWorker;
     std::string agent_;
     Vardiff vardiff_;
 

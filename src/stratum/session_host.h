@@ -6,8 +6,8 @@
 #include "share/share_processor.h"
 #include "stratum/session_memory.h"
 #include "stratum/session_settings.h"
+#include "stratum/worker_name.h"
 
-#include <expected>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,14 +28,10 @@ struct Subscription {
     bool resumed = false;  // the token was known: this is its old extranonce1
 };
 
-// The ids that the share log knows a worker by.
+// The ids that the share log knows a worker by; 0 until its first accepted share.
 struct WorkerIdentity {
     share::AccountId account = 0;
     share::WorkerId worker = 0;
-};
-enum class IdentifyError {
-    storage_unavailable,  // the log cannot take a new name now
-    banned,               // this (address of the peer, name) is banned
 };
 
 // Goes with a share until it is answered.
@@ -66,10 +62,8 @@ class SessionHost {
     // that holds it first. Null memory when no extranonce1 is free.
     virtual Subscription subscribe(Session& session, std::optional<SessionToken> token) = 0;
 
-    // The ids of a worker of an account (a canonical address). The worker's name may be empty.
-    virtual std::expected<WorkerIdentity, IdentifyError> identify(Session& session,
-                                                                  std::string_view account,
-                                                                  std::string_view worker) = 0;
+    // Whether this name is banned at this peer's address.
+    virtual bool banned(Session& session, const WorkerName& name) = 0;
 
     // Takes a share that is to be judged at the end of the turn. Then Session::on_verdict() must be
     // called, and for an accepted share Session::on_committed().

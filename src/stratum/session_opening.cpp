@@ -113,28 +113,21 @@ void Session::authorize(const Request& request, Moment now, std::string& out) {
     if (!name || !text_or_null(password_value)) {
         return refuse_request(request.id, "mining.authorize takes [name, password]", now, out);
     }
-    const auto parsed = parse_worker_name(*name, chain::params(host_.settings().network));
+    auto parsed = parse_worker_name(*name, chain::params(host_.settings().network));
     if (!parsed) {
         append_not_authorized(out, request.id, parsed.error());
         return count_garbage(now);
     }
-    if (worker_of(*name) == kNoWorker) {
+    if (worker_of(*parsed) == kNoWorker) {
         if (workers_.size() >= host_.settings().workers_per_connection) {
             return append_error(out, request.id, 20, "Too many workers on one connection");
         }
-        const auto identity = host_.identify(*this, parsed->account, parsed->worker);
-        if (!identity) {
-            switch (identity.error()) {
-                case IdentifyError::banned:
-                    append_not_authorized(out, request.id, describe(share::Refusal::banned));
-                    break;
-                case IdentifyError::storage_unavailable:
-                    append_refusal(out, request.id, share::Refusal::storage_unavailable);
-                    break;
-            }
-            return;
+        // Not `false`: some firmware gives up a pool for good that refuses its name.
+        if (host_.banned(*this, *parsed)) {
+            return append_error(out, request.id, 20, describe(share::Refusal::banned));
         }
-        workers_.push_back({std::string(*name), *identity});
+        workers_.push_back({std::string(*name), std::move(*parsed), {}});
+        alias_.clear();
     }
     append_result(out, request.id, "true");
     if (password_value) apply_password(password_value->text(password_buffer).value_or(""));

@@ -83,17 +83,18 @@ TEST(SessionRegistry, ForgetsWhatIsNotKeptAndWhatIsTooMuch) {
 }
 
 TEST(BanList, HitsAnAddressOnlyWhenNoShareOfItWasGood) {
+    const WorkerName kName{"a", "rig1"};
     BanList bans(100);
     bans.note_good("192.0.2.1", 0);
-    bans.ban("192.0.2.1", {"a"}, 1000, 60'000);
-    EXPECT_TRUE(bans.account_banned("192.0.2.1", "a", 2000));
-    EXPECT_FALSE(bans.account_banned("192.0.2.1", "b", 2000));
+    bans.ban("192.0.2.1", {kName}, 1000, 60'000);
+    EXPECT_TRUE(bans.name_banned("192.0.2.1", kName, 2000));
+    EXPECT_FALSE(bans.name_banned("192.0.2.1", WorkerName{"a", "rig2"}, 2000));
     EXPECT_FALSE(bans.address_banned("192.0.2.1", 2000));
-    bans.ban("192.0.2.2", {"a"}, 1000, 60'000);
+    bans.ban("192.0.2.2", {kName}, 1000, 60'000);
     EXPECT_TRUE(bans.address_banned("192.0.2.2", 2000));
     EXPECT_FALSE(bans.address_banned("192.0.2.2", 62'000));
     // A good share of more than an hour ago protects nobody.
-    bans.ban("192.0.2.1", {"a"}, BanList::kGoodForMs + 1, 60'000);
+    bans.ban("192.0.2.1", {kName}, BanList::kGoodForMs + 1, 60'000);
     EXPECT_TRUE(bans.address_banned("192.0.2.1", BanList::kGoodForMs + 2));
     EXPECT_EQ(bans.expire(BanList::kGoodForMs + 100'000), 0u);
 }

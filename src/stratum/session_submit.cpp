@@ -97,12 +97,7 @@ void Session::submit(const SubmitFields& fields, Moment now, std::string& out) {
     if (present_ < share.difficulty) share.lowered = present_;
     share.policy = policy(*found, sent.has_value(), worker, share, bits, now);
 
-    if (worker == kNoWorker) {
-        pending.ticket.claimed_name = fields.name;
-    } else {
-        share.account = workers_[worker].identity.account;
-        share.worker = workers_[worker].identity.worker;
-    }
+    if (worker == kNoWorker) pending.ticket.claimed_name = fields.name;
     pending.ticket.id = fields.id;
     pending.ticket.worker = worker;
     host_.submit(*this, std::move(pending));
@@ -135,19 +130,23 @@ std::optional<Refusal> Session::policy(const job::FoundJob& found, bool sent, st
     return std::nullopt;
 }
 
-// The name as it was authorized, or another spelling of it.
-std::uint16_t Session::worker_of(std::string_view name) const {
+// The name as it was authorized, or another spelling of it. Reading an address is expensive, and a
+// miner that spells its name differently does so with every share.
+std::uint16_t Session::worker_of(std::string_view name) {
+    for (std::size_t i = 0; i < workers_.size(); ++i) {
+        if (workers_[i].spelling == name) return static_cast<std::uint16_t>(i);
+    }
+    if (name.size() > 3 * kMaxNameBytes) return kNoWorker;  // too long even if all is escaped
+    if (alias_ == name) return alias_worker_;
+    const auto submitted = parse_worker_name(name, chain::params(host_.settings().network));
+    alias_ = name;
+    alias_worker_ = submitted ? worker_of(*submitted) : kNoWorker;
+    return alias_worker_;
+}
+
+std::uint16_t Session::worker_of(const WorkerName& name) const {
     for (std::size_t i = 0; i < workers_.size(); ++i) {
         if (workers_[i].name == name) return static_cast<std::uint16_t>(i);
-    }
-    const auto& network = chain::params(host_.settings().network);
-    const auto submitted = parse_worker_name(name, network);
-    if (!submitted) return kNoWorker;
-    for (std::size_t i = 0; i < workers_.size(); ++i) {
-        const auto known = parse_worker_name(workers_[i].name, network);
-        if (known && known->account == submitted->account && known->worker == submitted->worker) {
-            return static_cast<std::uint16_t>(i);
-        }
     }
     return kNoWorker;
 }

@@ -38,8 +38,8 @@ TEST_F(SessionSubmit, AcceptsAShareOnlyAfterItsCommit) {
     EXPECT_EQ(miner.session.in_flight(), 0u);
     EXPECT_EQ(host.accepted, 1);
     EXPECT_EQ(miner.session.workers()[0].accepted, 1u);
-    EXPECT_EQ(pending.share.account, 7u);
-    EXPECT_EQ(pending.share.worker, 1u);
+    EXPECT_EQ(pending.ticket.worker, 0u);
+    EXPECT_EQ(miner.session.name_of(pending.ticket), (WorkerName{std::string(kAddress), "rig"}));
     EXPECT_EQ(miner.session.name_of(pending.ticket).account, kAddress);
     EXPECT_EQ(miner.session.name_of(pending.ticket).worker, "rig");
 }

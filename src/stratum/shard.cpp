@@ -109,6 +109,12 @@ void Shard::serve(net::Connection& connection, Miner& miner, std::string_view li
     act(connection, miner, action);
 }
 
+// A miner that ended its side may still wait for the replies to its last shares.
+void Shard::on_input_end(net::Connection& connection) {
+    auto& miner = *connection.state<Miner>();
+    if (!miner.closing) close_when_answered(connection, miner, net::CloseReason::peer);
+}
+
 void Shard::on_protocol_error(net::Connection& connection, net::ProtocolError) {
     auto& miner = *connection.state<Miner>();
     out_.clear();
@@ -138,7 +144,7 @@ void Shard::act(net::Connection& connection, Miner& miner, Action action) {
         case Action::none:
             return;
         case Action::close:
-            return close_when_answered(connection, miner);
+            return close_when_answered(connection, miner, net::CloseReason::protocol_error);
         case Action::reset:
             return connection.abort(net::CloseReason::timeout);
         case Action::ban:
@@ -147,22 +153,27 @@ void Shard::act(net::Connection& connection, Miner& miner, Action action) {
 }
 
 void Shard::ban(net::Connection& connection, Miner& miner) {
-    std::vector<std::string> accounts;
+    std::vector<WorkerName> names;
     for (const auto& worker : miner.session.workers())
-        accounts.push_back(account_of(worker.name));
-    parts_.bans.ban(connection.peer().ip_text(), accounts, loop_.now_ms(), parts_.ban_ms);
+        names.push_back(worker.name);
+    parts_.bans.ban(connection.peer().ip_text(), names, loop_.now_ms(), parts_.ban_ms);
     parts_.metrics.bans.add();
     parts_.log.warning("stratum", "banned for sustained garbage",
                        {{"peer", connection.peer().text()}, {"agent", miner.session.agent()}});
     connection.abort(net::CloseReason::banned);
 }
 
-void Shard::close_when_answered(net::Connection& connection, Miner& miner) {
-    if (miner.session.in_flight() == 0 && !miner.judging) {
-        return connection.close_gracefully(net::CloseReason::protocol_error);
-    }
+void Shard::close_when_answered(net::Connection& connection, Miner& miner,
+                                net::CloseReason reason) {
     miner.closing = true;
+    miner.close_reason = reason;
     connection.expire_in(kLastWordsMs);
+    close_if_answered(connection, miner);
+}
+
+void Shard::close_if_answered(net::Connection& connection, Miner& miner) {
+    if (!miner.closing || miner.session.in_flight() != 0 || miner.judging != 0) return;
+    connection.close_gracefully(miner.close_reason);
 }
 
 Shard::Miner* Shard::miner_at(net::ConnectionId id, net::Connection** connection) {
@@ -202,16 +213,24 @@ void Shard::go_on(net::ConnectionId id) {
 
 void Shard::release(SessionToken token, net::ConnectionId id, Shard& asker, net::Task done) {
     loop_.post([this, token, id, &asker, done = std::move(done)]() mutable {
-        net::Connection* connection = nullptr;
-        if (auto* miner = miner_at(id, &connection); miner != nullptr && miner->session.memory() &&
-                                                     miner->session.memory()->token == token) {
-            judge();
-            parts_.sessions.release(miner->session.memory(), place_of(id), true, loop_.now_ms());
-            miner->closing = true;
-            connection->abort(net::CloseReason::server);
+        auto* connection = loop_.find_ending(id);
+        if (connection != nullptr) {
+            auto& miner = *connection->state<Miner>();
+            if (miner.session.memory() && miner.session.memory()->token == token) {
+                judge();
+                let_go(*connection, miner);
+            }
         }
         asker.loop_.post(std::move(done));
     });
+}
+
+// Gives up the memory of a session that goes on elsewhere; its shares were judged. The connection
+// may have ended in this turn already.
+void Shard::let_go(net::Connection& connection, Miner& miner) {
+    parts_.sessions.release(miner.session.memory(), place_of(miner.id), true, loop_.now_ms());
+    miner.closing = true;
+    connection.abort(net::CloseReason::server);
 }
 
 Subscription Shard::subscribe(Session& session, std::optional<SessionToken> token) {
@@ -220,11 +239,8 @@ Subscription Shard::subscribe(Session& session, std::optional<SessionToken> toke
         if (const auto live = parts_.sessions.find_live(*token);
             live && live->shard == index_ && live->connection != serving_->id) {
             judge();  // the old connection's shares are judged with its memory
-            net::Connection* old = nullptr;
-            if (auto* miner = miner_at(live->connection, &old); miner != nullptr) {
-                parts_.sessions.release(miner->session.memory(), *live, true, loop_.now_ms());
-                miner->closing = true;
-                old->abort(net::CloseReason::server);
+            if (auto* old = loop_.find_ending(live->connection); old != nullptr) {
+                let_go(*old, *old->state<Miner>());
             }
         }
         if (auto memory = parts_.sessions.resume(*token, place, loop_.now_ms())) {
@@ -236,18 +252,10 @@ Subscription Shard::subscribe(Session& session, std::optional<SessionToken> toke
     return {parts_.sessions.open(place), false};
 }
 
-std::expected<WorkerIdentity, IdentifyError> Shard::identify(Session&, std::string_view account,
-                                                             std::string_view worker) {
+bool Shard::banned(Session&, const WorkerName& name) {
     net::Connection* connection = nullptr;
     miner_at(serving_->id, &connection);
-    if (parts_.bans.account_banned(connection->peer().ip_text(), account, loop_.now_ms())) {
-        return std::unexpected(IdentifyError::banned);
-    }
-    WorkerIdentity identity;
-    identity.account = parts_.recorder.account(account);
-    if (identity.account != 0) identity.worker = parts_.recorder.worker(identity.account, worker);
-    if (identity.worker == 0) return std::unexpected(IdentifyError::storage_unavailable);
-    return identity;
+    return parts_.bans.name_banned(connection->peer().ip_text(), name, loop_.now_ms());
 }
 
 void Shard::on_working(Session& session) {
@@ -256,7 +264,7 @@ void Shard::on_working(Session& session) {
     if (miner_at(serving_->id, &connection) == nullptr) return;
     parts_.log.debug("stratum", "miner works",
                      {{"peer", connection->peer().text()},
-                      {"worker", session.workers().front().name},
+                      {"worker", session.workers().front().spelling},
                       {"agent", session.agent()}});
 }
 

@@ -94,6 +94,7 @@ class Shard final : public net::ConnectionHandler, public share::CommitListener,
     // net::ConnectionHandler
     bool on_open(net::Connection& connection) override;
     void on_line(net::Connection& connection, std::string_view line) override;
+    void on_input_end(net::Connection& connection) override;
     void on_protocol_error(net::Connection& connection, net::ProtocolError error) override;
     void on_deadline(net::Connection& connection) override;
     void on_closed(net::Connection& connection, net::CloseReason reason) override;
@@ -105,9 +106,7 @@ class Shard final : public net::ConnectionHandler, public share::CommitListener,
     const SessionSettings& settings() const override { return *settings_; }
     const job::JobBook& jobs() const override { return book_; }
     Subscription subscribe(Session& session, std::optional<SessionToken> token) override;
-    std::expected<WorkerIdentity, IdentifyError> identify(Session& session,
-                                                          std::string_view account,
-                                                          std::string_view worker) override;
+    bool banned(Session& session, const WorkerName& name) override;
     void submit(Session& session, PendingSubmit&& pending) override;
     void on_refused(Session& session, share::Refusal reason) override;
     void on_accepted(Session& session) override;
@@ -118,11 +117,17 @@ class Shard final : public net::ConnectionHandler, public share::CommitListener,
     void go_on(net::ConnectionId id);
     void act(net::Connection& connection, Miner& miner, Action action);
     void ban(net::Connection& connection, Miner& miner);
-    void close_when_answered(net::Connection& connection, Miner& miner);
+    void close_when_answered(net::Connection& connection, Miner& miner, net::CloseReason reason);
+    void close_if_answered(net::Connection& connection, Miner& miner);
+    void let_go(net::Connection& connection, Miner& miner);
 
     void judge();
+    void settle(std::size_t index, bool recorded, Moment now);
     // False when this block was reported a moment ago already.
-    bool report_block(const PendingSubmit& pending, const share::Verdict& verdict);
+    bool report_block(const PendingSubmit& pending, const Miner& miner,
+                      const share::Verdict& verdict);
+    // Fills in whose share this is. False when the log cannot take a new name.
+    bool identify(Miner& miner, const SubmitTicket& ticket, share::PendingShare& share);
     void record();
     void answer(std::uint64_t ticket, share::CommitResult result);
     void answer(InFlight& batch, share::CommitResult result);
@@ -142,10 +147,11 @@ class Shard final : public net::ConnectionHandler, public share::CommitListener,
     share::ShareProcessor processor_;
     std::vector<std::unique_ptr<net::Listener>> listeners_;
 
-    // The shares of this turn, with the connection of each; three arrays of one length.
+    // The shares of this turn, with the miner of each; three arrays of one length. A miner outlives
+    // the turn that its connection ends in.
     std::vector<share::PendingShare> shares_;
     std::vector<PendingSubmit> pending_;
-    std::vector<net::ConnectionId> senders_;
+    std::vector<Miner*> senders_;
     std::vector<share::Verdict> verdicts_;
     std::vector<bool> recorded_;
 
@@ -158,7 +164,8 @@ class Shard final : public net::ConnectionHandler, public share::CommitListener,
     std::array<chain::Hash256, 16> reported_{};
     std::size_t next_reported_ = 0;
 
-    std::string out_;  // replies to the line being served
+    std::string out_;      // replies to the line being served
+    std::string replies_;  // to shares; they may be judged while a line is being served
     Miner* serving_ = nullptr;
     bool draining_ = false;
     std::atomic<bool> drained_{false};

@@ -8,12 +8,9 @@ namespace {
 
 constexpr std::int64_t kNoteGoodMs = 60'000;
 constexpr std::size_t kSpareBatches = 16;
+constexpr std::size_t kSharesPerBatch = 4'096;  // less than any recorder takes at a time
 
 }  // namespace
-
-std::string account_of(std::string_view worker_name) {
-    return std::string(worker_name.substr(0, worker_name.find('.')));
-}
 
 std::optional<SessionToken> find_token(std::string_view line) {
     constexpr std::size_t kDigits = 32;
@@ -30,7 +27,7 @@ void Shard::submit(Session&, PendingSubmit&& pending) {
     ++serving_->judging;
     if (pending.share.duplicates != nullptr)
         pending.share.duplicates->forget_before(oldest_current_);
-    senders_.push_back(serving_->id);
+    senders_.push_back(serving_);
     shares_.push_back(pending.share);
     pending_.push_back(std::move(pending));
 }
@@ -42,53 +39,64 @@ void Shard::judge() {
     recorded_.assign(shares_.size(), false);
     for (std::size_t i = 0; i < shares_.size(); ++i) {
         const auto& verdict = verdicts_[i];
-        const bool fresh_block = verdict.block && report_block(pending_[i], verdict);
+        const bool fresh_block = verdict.block && report_block(pending_[i], *senders_[i], verdict);
         // Of what is refused only a stale block is recorded, once and worth nothing: any other
         // record would count a share twice or name nobody. The sink keeps every block in any case.
         recorded_[i] =
             !verdict.refusal || (fresh_block && verdict.refusal == share::Refusal::stale);
     }
-    if (!gathering_) {
-        if (spare_.empty()) {
-            gathering_ = std::make_unique<InFlight>();
-        } else {
-            gathering_ = std::move(spare_.back());
-            spare_.pop_back();
-        }
-    }
     const auto now = moment();
-    for (std::size_t i = 0; i < shares_.size(); ++i) {
-        auto& pending = pending_[i];
-        const auto& verdict = verdicts_[i];
-        const bool accepted = !verdict.refusal;
-        if (recorded_[i]) {
-            gathering_->batch.shares.push_back(share::record_of(shares_[i], verdict));
-        }
-        net::Connection* connection = nullptr;
-        auto* miner = miner_at(senders_[i], &connection);
-        if (miner != nullptr) {
-            --miner->judging;
-            out_.clear();
-            const auto action = miner->session.on_verdict(pending, verdict, now, out_);
-            if (!out_.empty()) connection->send(out_);
-            act(*connection, *miner, action);
-            if (miner->closing && miner->session.in_flight() == 0 && miner->judging == 0) {
-                connection->close_gracefully(net::CloseReason::protocol_error);
-            }
-        }
-        if (recorded_[i]) {
-            const double difficulty =
-                verdict.uncredited || !accepted ? 0 : shares_[i].difficulty.value();
-            gathering_->waiting.push_back(
-                {senders_[i], std::move(pending.ticket), difficulty, accepted});
-        }
-    }
+    for (std::size_t i = 0; i < shares_.size(); ++i)
+        settle(i, recorded_[i], now);
     shares_.clear();
     pending_.clear();
     senders_.clear();
 }
 
-bool Shard::report_block(const PendingSubmit& pending, const share::Verdict& verdict) {
+// Has a share recorded, or answers it.
+void Shard::settle(std::size_t index, bool recorded, Moment now) {
+    auto& share = shares_[index];
+    auto& pending = pending_[index];
+    auto& verdict = verdicts_[index];
+    auto& miner = *senders_[index];
+    if (recorded && !identify(miner, pending.ticket, share)) {
+        recorded = false;
+        if (!verdict.refusal) verdict.refusal = share::Refusal::storage_unavailable;
+    }
+    const bool accepted = !verdict.refusal;
+    --miner.judging;
+    replies_.clear();
+    const auto action = miner.session.on_verdict(pending, verdict, now, replies_);
+    if (auto* connection = loop_.find(miner.id); connection != nullptr) {
+        if (!replies_.empty()) connection->send(replies_);
+        act(*connection, miner, action);
+        close_if_answered(*connection, miner);
+    }
+    if (!recorded) return;
+    if (!gathering_ && spare_.empty()) gathering_ = std::make_unique<InFlight>();
+    if (!gathering_) {
+        gathering_ = std::move(spare_.back());
+        spare_.pop_back();
+    }
+    const double difficulty = verdict.uncredited || !accepted ? 0 : share.difficulty.value();
+    gathering_->batch.shares.push_back(share::record_of(share, verdict));
+    gathering_->waiting.push_back({miner.id, std::move(pending.ticket), difficulty, accepted});
+    if (gathering_->waiting.size() >= kSharesPerBatch) record();
+}
+
+bool Shard::identify(Miner& miner, const SubmitTicket& ticket, share::PendingShare& share) {
+    if (ticket.worker == kNoWorker) return false;
+    auto& [account, worker] = miner.session.worker(ticket.worker).identity;
+    const auto& name = miner.session.worker(ticket.worker).name;
+    if (account == 0) account = parts_.recorder.account(name.account);
+    if (account != 0 && worker == 0) worker = parts_.recorder.worker(account, name.worker);
+    share.account = account;
+    share.worker = worker;
+    return worker != 0;
+}
+
+bool Shard::report_block(const PendingSubmit& pending, const Miner& miner,
+                         const share::Verdict& verdict) {
     if (std::ranges::find(reported_, verdict.hash) != reported_.end()) return false;
     reported_[next_reported_++ % reported_.size()] = verdict.hash;
     const auto& share = pending.share;
@@ -100,14 +108,9 @@ bool Shard::report_block(const PendingSubmit& pending, const share::Verdict& ver
     candidate->log_position = parts_.recorder.durable_position();
     candidate->found_wall_ms = parts_.clock.wall_ms();
     candidate->stale = verdict.refusal == share::Refusal::stale;
-    net::Connection* connection = nullptr;
-    const auto* miner =
-        miner_at(senders_[static_cast<std::size_t>(&pending - pending_.data())], &connection);
-    if (miner != nullptr) {
-        auto name = miner->session.name_of(pending.ticket);
-        candidate->account = std::move(name.account);
-        candidate->worker = std::move(name.worker);
-    }
+    auto name = miner.session.name_of(pending.ticket);
+    candidate->account = std::move(name.account);
+    candidate->worker = std::move(name.worker);
     parts_.blocks.submit(std::move(candidate));
     parts_.metrics.blocks.add();
     return true;
@@ -150,19 +153,15 @@ void Shard::answer(InFlight& batch, share::CommitResult result) {
         net::Connection* connection = nullptr;
         auto* miner = miner_at(share.sender, &connection);
         if (miner == nullptr || !share.answer) continue;
-        out_.clear();
-        serving_ = miner;
-        miner->session.on_committed(share.ticket, result, now, out_);
-        serving_ = nullptr;
-        if (!out_.empty()) connection->send(out_);
+        replies_.clear();
+        miner->session.on_committed(share.ticket, result, now, replies_);
+        if (!replies_.empty()) connection->send(replies_);
         if (result == share::CommitResult::committed &&
             (miner->noted_good_ms < 0 || now.steady_ms - miner->noted_good_ms > kNoteGoodMs)) {
             miner->noted_good_ms = now.steady_ms;
             parts_.bans.note_good(connection->peer().ip_text(), now.steady_ms);
         }
-        if (miner->closing && miner->session.in_flight() == 0 && miner->judging == 0) {
-            connection->close_gracefully(net::CloseReason::protocol_error);
-        }
+        close_if_answered(*connection, *miner);
     }
     parts_.metrics.work.add(work);
     parts_.metrics.ack_ms.observe(static_cast<double>(loop_.now_ns() - batch.handed_ns) / 1e6);

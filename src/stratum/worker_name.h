@@ -15,6 +15,7 @@ inline constexpr std::size_t kMaxNameBytes = 255;  // address, dot and worker to
 struct WorkerName {
     std::string account;  // the canonical address
     std::string worker;   // may be empty; control characters replaced by '_'
+    friend bool operator==(const WorkerName&, const WorkerName&) = default;
 };
 
 // Resolves %2e-style escapes (a percent sign that begins none stays), then splits at the first dot.
