@@ -15,6 +15,7 @@ struct Shard::Miner final : net::ConnectionState {
     std::unique_ptr<std::vector<std::string>> held;
     std::int64_t noted_good_ms = -1;  // when the ban list last heard of an accepted share
     std::uint32_t judging = 0;        // shares of this turn
+    bool gave_up = false;             // the memory belongs to another session now
     bool closing = false;             // no more lines; closed when everything is answered
     net::CloseReason close_reason = net::CloseReason::protocol_error;  // that will be told then
 };

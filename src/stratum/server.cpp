@@ -11,7 +11,8 @@ namespace {
 constexpr std::size_t kMaxBans = 100'000;
 constexpr std::size_t kMaxReleased = 65'536;  // sessions kept for a resume
 constexpr auto kDrainPoll = std::chrono::milliseconds(2);
-constexpr auto kLinger = std::chrono::milliseconds(1'200);  // a graceful close takes up to 1 s
+constexpr std::int64_t kLingerMs = 1'200;         // a graceful close takes up to 1 s
+constexpr std::size_t kOutputBytes = 256 * 1024;  // unsent, of one connection
 
 }  // namespace
 
@@ -37,8 +38,14 @@ Server::Server(ServerSettings settings, share::Recorder& recorder, job::BlockSin
 }
 
 Server::~Server() {
+    stop_shards(0);
+}
+
+void Server::stop_shards(std::int64_t linger_ms) {
     for (auto& shard : shards_)
-        shard->stop();
+        shard->begin_stop(linger_ms);
+    for (auto& shard : shards_)
+        shard->join();
 }
 
 void Server::start() {
@@ -62,8 +69,9 @@ void Server::open_listener(const ListenSettings& listen) {
     connection.per_address = &per_address_;
     connection.proxy_protocol = listen.proxy_protocol;
     connection.max_line = static_cast<std::uint32_t>(settings_.session->line_limit_bytes);
-    connection.max_output =
-        static_cast<std::uint32_t>(settings_.session->output_limit_bytes + 256 * 1024);
+    // Only the transactions of a job need more; they cannot be turned on without a restart.
+    const auto reply = settings_.session->transactions ? settings_.session->output_limit_bytes : 0;
+    connection.max_output = static_cast<std::uint32_t>(kOutputBytes + reply);
     if (!listen.tls_certificate.empty()) {
         auto tls = net::TlsContext::server(listen.tls_certificate, listen.tls_key);
         if (!tls) fail(tls.error());
@@ -98,19 +106,13 @@ bool Server::drain(std::chrono::steady_clock::time_point deadline) {
         return std::all_of(shards_.begin(), shards_.end(),
                            [](const auto& shard) { return shard->drained(); });
     };
-    const auto wait_until = [&](auto end, const auto& done) {
-        while (!done() && clock_.steady_ms() < end)
-            never.wait_for(lock, kDrainPoll);
-    };
     const auto end_ms =
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline.time_since_epoch()).count();
-    wait_until(end_ms, all_drained);
+    while (!all_drained() && clock_.steady_ms() < end_ms)
+        never.wait_for(lock, kDrainPoll);
     const bool answered = all_drained();
-    // What was written last reaches its miner: graceful closes take their time, but not for ever.
-    const auto linger_ms = std::min<std::int64_t>(end_ms, clock_.steady_ms() + kLinger.count());
-    if (answered) wait_until(linger_ms, [&] { return budget_.open() == 0; });
-    for (auto& shard : shards_)
-        shard->stop();
+    // What was written last reaches its miner, also when the deadline has passed.
+    stop_shards(kLingerMs);
     return answered;
 }
 

@@ -60,6 +60,7 @@ class Server final : public StratumServer {
 
  private:
     void open_listener(const ListenSettings& listen);
+    void stop_shards(std::int64_t linger_ms);
 
     ServerSettings settings_;
     net::Metrics net_metrics_;

@@ -624,6 +624,45 @@ TEST_F(ServerTest, RefusesAPortThatAnotherServerListensOn) {
     EXPECT_THROW(second.start(), std::runtime_error);
 }
 
+TEST_F(ServerTest, ABlockThatArrivesWhileDrainingGoesOut) {
+    start();
+    const auto job = publish();
+    auto miner = working();
+    recorder_.hold();
+    miner.submit(10, *job, 0, false);
+    ASSERT_TRUE(recorder_.wait_for_shares(1));
+    std::jthread drain([&] { EXPECT_TRUE(server_->drain(patience())); });
+    // Shares are refused as soon as the drain has begun; until then they wait for the disk.
+    for (std::uint32_t i = 1;; ++i) {
+        miner.submit(12, *job, i, false);
+        miner.send(R"({"id":11,"method":"mining.ping","params":[]})");
+        auto reply = miner.receive();
+        ASSERT_FALSE(reply.is_null());
+        if (reply["id"] == 11) continue;
+        EXPECT_EQ(reply["error"][0], 20);
+        break;
+    }
+    miner.submit(13, *job, 0, true);
+    EXPECT_EQ(miner.answer_to(13)["error"][0], 20);
+    EXPECT_EQ(sink_.blocks().size(), 1u);
+    recorder_.settle(share::CommitResult::committed);
+    EXPECT_EQ(miner.answer_to(10)["result"], true);
+}
+
+TEST_F(ServerTest, LastRepliesArriveEvenWhenTheDrainTookTooLong) {
+    start();
+    const auto job = publish();
+    auto miner = working();
+    recorder_.hold();
+    miner.submit(10, *job, 0, false);
+    ASSERT_TRUE(recorder_.wait_for_shares(1));
+    miner.send(R"({"id":11,"method":"mining.ping","params":[]})");
+    EXPECT_EQ(miner.receive()["id"], 11);
+    EXPECT_FALSE(server_->drain({}));
+    const auto rest = miner.client().receive_rest(kPatienceMs);
+    EXPECT_TRUE(rest) << "an orderly end, no reset";
+}
+
 TEST_F(ServerTest, ShowsWhoWorks) {
     start(2);
     const auto job = publish();

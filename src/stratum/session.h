@@ -48,7 +48,8 @@ class Session {
     // Whether this job goes to the connection as it goes to everybody: the shard then writes
     // job.broadcast_line itself and calls on_plain_broadcast(). Otherwise it calls on_job().
     bool wants_plain_broadcast(const job::Job& job) const {
-        return working_ && !wanted_ && job.id > last_job_ && (job.clean || job.tip == last_tip_) &&
+        return working_ && !wanted_ && job.id > last_job_ && job.id > resumed_job_ &&
+               (job.clean || job.tip == last_tip_) &&
                present_.value() <= job.network_difficulty.value();
     }
     void on_plain_broadcast(const job::Job& job, Moment now) {
@@ -68,6 +69,9 @@ class Session {
                       std::string& out);
     void on_committed(const SubmitTicket& ticket, share::CommitResult result, Moment now,
                       std::string& out);
+
+    // Notes in the memory what a session that resumes it must know. Before it is released.
+    void park();
 
     bool subscribed() const { return memory_ != nullptr; }
     bool authorized() const { return !workers_.empty(); }
@@ -149,6 +153,7 @@ class Session {
     double suggested_ = 0;                     // the last hint; 0: none
 
     job::JobId last_job_ = 0;
+    job::JobId resumed_job_ = 0;  // up to this one jobs were sent before the resume
     std::uint64_t last_tip_ = 0;
     std::int64_t last_notify_ms_ = 0;
     std::int64_t connected_ms_;

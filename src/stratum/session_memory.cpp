@@ -25,7 +25,10 @@ std::string SessionToken::text() const {
 }
 
 void SentJobs::add(job::JobId job, std::uint8_t variant, const chain::Difficulty& difficulty) {
-    sent_.push_back({job, difficulty, variant});
+    const auto at = std::upper_bound(
+        sent_.begin(), sent_.end(), std::pair(job, variant),
+        [](const auto& key, const Sent& sent) { return key < std::pair(sent.job, sent.variant); });
+    sent_.insert(at, {job, difficulty, variant});
 }
 
 std::optional<chain::Difficulty> SentJobs::find(job::JobId job, std::uint8_t variant) const {

@@ -32,7 +32,7 @@ struct SessionToken {
 // noted when it changes the difficulty; every other variant is noted.
 class SentJobs {
  public:
-    // Jobs and variants come in ascending order.
+    // Mostly in ascending order; a resume may bring an older job after a newer one.
     void add(job::JobId job, std::uint8_t variant, const chain::Difficulty& difficulty);
     // nullopt: this job was never sent. A variant that was not sent must not be accepted: its
     // difficulty could be chosen after hashing.
@@ -57,6 +57,8 @@ struct SessionMemory {
     std::optional<chain::Difficulty> difficulty;
     share::DuplicateFilter duplicates;
     SentJobs sent;
+    // The newest job that sessions before the present one were sent (Session::park).
+    job::JobId last_job = 0;
 
     // The next unused variant for a notify that is not a broadcast; nullopt when the 255 of this
     // previous block (`tip`) are used up.

@@ -35,6 +35,18 @@ TEST(SentJobs, BroadcastsHaveTheDifficultyOfTheLastChangeBeforeThem) {
     EXPECT_EQ(sent.find(100, 0), difficulty(30));
 }
 
+TEST(SentJobs, AnOlderJobMayBeSentAfterANewerOne) {
+    SentJobs sent;
+    sent.add(5, 0, difficulty(10));
+    sent.add(9, 0, difficulty(30));
+    sent.add(7, 1, difficulty(20));
+    EXPECT_EQ(sent.find(6, 0), difficulty(10));
+    EXPECT_EQ(sent.find(7, 1), difficulty(20));
+    EXPECT_EQ(sent.find(9, 0), difficulty(30));
+    sent.forget_before(8);
+    EXPECT_EQ(sent.find(9, 0), difficulty(30));
+}
+
 TEST(SentJobs, OtherVariantsMustHaveBeenSent) {
     SentJobs sent;
     sent.add(5, 0, difficulty(10));

@@ -92,6 +92,7 @@ void Session::subscribe(const Request& request, Moment now, std::string& out) {
         }
         memory_ = std::move(subscription.memory);
         resumed_ = subscription.resumed;
+        resumed_job_ = memory_->last_job;
     }
     const auto token = memory_->token.text();
     append_result(out, request.id,

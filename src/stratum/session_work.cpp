@@ -24,6 +24,11 @@ void Session::on_job(const job::Job& job, Moment now, std::string& out) {
         return;
     }
     if (job.id <= last_job_) return;
+    if (job.id <= resumed_job_) {
+        // This shard hears later of a job than the one that had the session before.
+        notify_variant(job.clean, false, now, out);
+        return;
+    }
     const auto next = within_bounds(fixed_ > 0 ? fixed_ : wanted_.value_or(present_).value());
     wanted_.reset();
     if (next != present_) {
@@ -44,7 +49,7 @@ void Session::start_work(bool fresh, Moment now, std::string& out) {
     const auto& job = host_.jobs().latest();
     if (job == nullptr) return;
     std::optional<std::uint8_t> variant = std::uint8_t{0};
-    if (resumed_ && !fresh) variant = memory_->take_variant(job->tip);
+    if (resumed_ && (!fresh || job->id <= resumed_job_)) variant = memory_->take_variant(job->tip);
     if (!variant) return;  // the next job will do
 
     working_ = true;
@@ -72,6 +77,14 @@ bool Session::notify_variant(bool clean, bool tell_difficulty, Moment now, std::
     out += job::notify_line(*job, *variant, clean || job->tip != last_tip_);
     on_plain_broadcast(*job, now);
     return true;
+}
+
+void Session::park() {
+    memory_->last_job = std::max(memory_->last_job, last_job_);
+    // The next session may be sent an older job with another difficulty.
+    if (const auto difficulty = memory_->sent.find(last_job_, 0)) {
+        memory_->sent.add(last_job_, 0, *difficulty);
+    }
 }
 
 void Session::remember_sent(job::JobId job, std::uint8_t variant) {

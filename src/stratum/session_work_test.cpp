@@ -135,6 +135,28 @@ TEST(SessionWork, AShareSentAgainAfterAResumeKeepsItsJudgement) {
     EXPECT_EQ(again.ask(lost), kTrueReply);
 }
 
+TEST(SessionWork, AResumedSessionGetsVariantsOfJobsThatWereSentBefore) {
+    ScriptedHost host;
+    {
+        ScriptedMiner miner(host);
+        miner.open();
+        miner.job(host.refresh());
+        miner.session.park();
+    }
+    ASSERT_EQ(host.parked->last_job, host.book.latest()->id);
+    host.parked->last_job += 1;  // as if another shard had heard of the next job already
+    ScriptedMiner again(host);
+    again.ask(fmt::format(R"({{"id":1,"method":"mining.subscribe","params":["x","{}"]}})",
+                          host.parked->token.text()));
+    again.ask(
+        fmt::format(R"({{"id":2,"method":"mining.authorize","params":["{}.rig"]}})", kAddress));
+    const auto known = host.refresh();
+    EXPECT_FALSE(again.session.wants_plain_broadcast(*known));
+    EXPECT_THAT(again.job(known), ElementsAre(job::notify_line(*known, 2, false)));
+    const auto fresh = host.refresh();
+    EXPECT_TRUE(again.session.wants_plain_broadcast(*fresh));
+}
+
 TEST(SessionWork, ALowerNetworkDifficultyComesWithItsJob) {
     ScriptedHost host;
     ScriptedMiner miner(host);

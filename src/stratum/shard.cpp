@@ -48,7 +48,8 @@ Shard::Shard(std::size_t index, ShardParts parts, std::shared_ptr<const SessionS
 }
 
 Shard::~Shard() {
-    stop();
+    begin_stop(0);
+    join();
 }
 
 std::expected<net::Address, std::string> Shard::listen(const net::Address& address,
@@ -71,10 +72,12 @@ void Shard::start() {
     });
 }
 
-void Shard::stop() {
-    if (!thread_.joinable()) return;
-    loop_.stop();
-    thread_.join();
+void Shard::begin_stop(std::int64_t linger_ms) {
+    if (thread_.joinable()) loop_.stop(linger_ms);
+}
+
+void Shard::join() {
+    if (thread_.joinable()) thread_.join();
 }
 
 // ---- connections
@@ -87,7 +90,7 @@ bool Shard::on_open(net::Connection& connection) {
 
 void Shard::on_line(net::Connection& connection, std::string_view line) {
     auto& miner = *connection.state<Miner>();
-    if (draining_ || miner.closing) return;
+    if (miner.closing) return;  // what draining brings is judged still: it may be a block
     if (miner.held) {
         // The answer to this connection's subscribe waits for another shard.
         if (miner.held->size() >= kHeldLines) {
@@ -129,7 +132,8 @@ void Shard::on_deadline(net::Connection& connection) {
 
 void Shard::on_closed(net::Connection& connection, net::CloseReason reason) {
     auto& miner = *connection.state<Miner>();
-    if (const auto& memory = miner.session.memory()) {
+    if (const auto& memory = miner.session.memory(); memory && !miner.gave_up) {
+        miner.session.park();
         parts_.sessions.release(memory, place_of(connection.id()), miner.session.working(),
                                 loop_.now_ms());
     }
@@ -228,7 +232,9 @@ void Shard::release(SessionToken token, net::ConnectionId id, Shard& asker, net:
 // Gives up the memory of a session that goes on elsewhere; its shares were judged. The connection
 // may have ended in this turn already.
 void Shard::let_go(net::Connection& connection, Miner& miner) {
+    miner.session.park();
     parts_.sessions.release(miner.session.memory(), place_of(miner.id), true, loop_.now_ms());
+    miner.gave_up = true;
     miner.closing = true;
     connection.abort(net::CloseReason::server);
 }

@@ -76,12 +76,13 @@ class Shard final : public net::ConnectionHandler, public share::CommitListener,
     void set_job(job::JobRef job);
     void reload(std::shared_ptr<const SessionSettings> settings);
     void stop_accepting();
-    // Takes no more shares; when those under way are answered, closes every connection, and
-    // drained() becomes true.
+    // Takes no more shares (20, but blocks go out); when those under way are answered, closes every
+    // connection, and drained() becomes true.
     void drain();
     bool drained() const { return drained_ || !thread_.joinable(); }
-    // Stops the loop and joins its thread.
-    void stop();
+    // Stops the loop; closes in an orderly way for up to linger_ms, in which last replies arrive.
+    void begin_stop(std::int64_t linger_ms);
+    void join();
     ShardCounts counts() const;
     void visit_workers(std::size_t limit, std::function<void(std::vector<WorkerSnapshot>)> done);
     // Closes the connection that holds this token, if it still does, then runs `done` on `asker`.

@@ -25,6 +25,9 @@ std::optional<SessionToken> find_token(std::string_view line) {
 
 void Shard::submit(Session&, PendingSubmit&& pending) {
     ++serving_->judging;
+    if (draining_ && !pending.share.policy) {
+        pending.share.policy = share::Refusal::storage_unavailable;
+    }
     if (pending.share.duplicates != nullptr)
         pending.share.duplicates->forget_before(oldest_current_);
     senders_.push_back(serving_);
