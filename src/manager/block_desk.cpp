@@ -67,42 +67,75 @@ BlockDesk::~BlockDesk() {
     stop();
 }
 
-void BlockDesk::set_submitter(std::shared_ptr<node::BlockSubmitter> submitter) {
+void BlockDesk::set_submitter(std::shared_ptr<job::BlockSink> submitter, Resume resume) {
     const std::lock_guard lock(mutex_);
     submitter_ = std::move(submitter);
+    if (!submitter_) return;
+    for (const auto& [hash, candidate] : open_) {
+        logger_.info("block", "taking up a block again",
+                     {{"hash", hash.rpc_hex()}, {"height", candidate->height}});
+        resume(candidate);
+    }
 }
 
-std::expected<void, std::string> BlockDesk::open() {
+void BlockDesk::set_submitter(std::shared_ptr<node::BlockSubmitter> submitter) {
+    auto* const target = submitter.get();
+    set_submitter(std::move(submitter),
+                  [target](CandidateRef candidate) { target->resume(std::move(candidate)); });
+}
+
+std::expected<void, std::string> BlockDesk::open(
+    const std::optional<store::BlockHashes>& recorded) {
     std::vector<std::string> damaged;
-    const auto stored = candidates_.load_all(&damaged);
+    const auto stored = candidates_.index(&damaged);
     if (!stored) return std::unexpected(stored.error().text());
     for (const auto& name : damaged) {
         logger_.error("block", "a file in the blocks folder cannot be read and is left alone",
                       {{"file", name}});
     }
-    const std::lock_guard lock(mutex_);
     for (const auto& entry : *stored)
-        known_.insert(entry.candidate->hash);
+        take_up(entry, !recorded || recorded->contains(entry.hash));
     reserves_.set(static_cast<double>(candidates_.reserves()));
     return {};
 }
 
-void BlockDesk::resume_pending() {
-    const auto stored = candidates_.load_all();
-    if (!stored) {
-        logger_.error("block", "the blocks folder cannot be read",
-                      {{"why", stored.error().text()}});
+// Only blocks with something left to do are read whole.
+void BlockDesk::take_up(const store::CandidateEntry& entry, bool recorded) {
+    const bool final = is_final(entry.state);
+    {
+        const std::lock_guard lock(mutex_);
+        known_.insert(entry.hash);
+        if (final) settled_.insert(entry.hash);
+    }
+    if (final && recorded) return;
+    const auto stored = candidates_.load(entry.file);
+    if (!stored || stored->candidate->hash != entry.hash) {
+        logger_.error("block", "a file in the blocks folder cannot be read and is left alone",
+                      {{"file", entry.file},
+                       {"why", stored ? "it holds another block" : stored.error().text()}});
         return;
     }
+    if (!recorded) record_again(*stored->candidate, entry.file);
     const std::lock_guard lock(mutex_);
-    for (const auto& entry : *stored) {
-        if (is_final(entry.state()) || !submitter_) continue;
-        logger_.info("block", "taking up a block again",
-                     {{"hash", entry.candidate->hash.rpc_hex()},
-                      {"height", entry.candidate->height},
-                      {"state", store::name_of(entry.state())}});
-        submitter_->resume(entry.candidate);
+    if (!final) open_.emplace(entry.hash, stored->candidate);
+}
+
+// The pool died between the block's file and its place in the log. Its job goes with it under a
+// number of its own: whether the log has the job, and not too long ago, need not be known then.
+void BlockDesk::record_again(const job::BlockCandidate& candidate, const std::string& file) {
+    if (candidate.log_position > log_.durable_position()) {
+        logger_.warning("block", "a block in the blocks folder belongs to another share log",
+                        {{"file", file}});
+        return;
     }
+    logger_.warning("block", "a block was on disk but not in the share log; it is recorded now",
+                    {{"height", candidate.height}, {"hash", candidate.hash.rpc_hex()}});
+    auto job = std::make_shared<job::Job>(*candidate.job);
+    job->id = log_.next_job_id();
+    auto renamed = candidate;
+    renamed.job = job;
+    log_.record_job(std::move(job));
+    log_.record_block(renamed, file);
 }
 
 void BlockDesk::stop() {
@@ -118,16 +151,13 @@ void BlockDesk::submit(std::shared_ptr<const job::BlockCandidate> candidate) {
     {
         const std::lock_guard lock(mutex_);
         if (!known_.insert(candidate->hash).second) return;
-        if (submitter_) submitter_->submit(candidate);
-        // Under the same lock, so that no node's answer is noted before the file is there.
-        if (tasks_.size() < kMaxQueued) {
-            tasks_.push_back([this, candidate] { save(*candidate); });
-        } else {
+        open_.emplace(candidate->hash, candidate);
+        // Under one lock and before the nodes, so that no answer is noted before the file is there.
+        if (!push_locked([this, candidate] { save(*candidate); })) {
             known_.erase(candidate->hash);  // the chain scan will find it again
-            save_failures_.add();
         }
+        if (submitter_) submitter_->submit(candidate);
     }
-    wake_.notify_one();
     found_.add();
     logger_.info("block", "block found",
                  {{"height", candidate->height},
@@ -152,9 +182,16 @@ void BlockDesk::on_report(const node::SubmitReport& report) {
     const auto& candidate = *report.candidate;
     const bool final = report.state != node::SubmitState::pending;
     const auto note = note_of(report);
-    if (final) {
+    {
+        // With the mark under one lock: a submitter that is on its way out may still speak, and a
+        // final word stays the last.
         const std::lock_guard lock(mutex_);
-        if (!settled_.insert(candidate.hash).second) return;
+        if (settled_.contains(candidate.hash)) return;
+        if (final) {
+            settled_.insert(candidate.hash);
+            open_.erase(candidate.hash);
+        }
+        mark_locked(report, note);
     }
     if (report.state == node::SubmitState::accepted) {
         accepted_.add();
@@ -174,15 +211,16 @@ void BlockDesk::on_report(const node::SubmitReport& report) {
         logger_.debug("block", "block submitted",
                       {{"hash", candidate.hash.rpc_hex()}, {"nodes", note}});
     }
-    enqueue(
-        [this, state = state_of(report), note, height = candidate.height, hash = candidate.hash] {
-            const auto file = store::CandidateStore::file_name(height, hash);
-            const auto marked = candidates_.mark(file, state, note);
-            if (!marked) {
-                logger_.warning("block", "what became of a block could not be noted",
-                                {{"file", file}, {"why", marked.error().text()}});
-            }
-        });
+}
+
+void BlockDesk::mark_locked(const node::SubmitReport& report, std::string note) {
+    auto file = store::CandidateStore::file_name(report.candidate->height, report.candidate->hash);
+    push_locked([this, state = state_of(report), note = std::move(note), file = std::move(file)] {
+        const auto marked = candidates_.mark(file, state, note);
+        if (marked) return;
+        logger_.warning("block", "what became of a block could not be noted",
+                        {{"file", file}, {"why", marked.error().text()}});
+    });
 }
 
 bool BlockDesk::knows(const chain::Hash256& hash) const {
@@ -232,9 +270,19 @@ void BlockDesk::recover(const node::OwnBlock& block, job::JobRef job) {
     base::append(candidate->block, block.coinbase);
     candidate->log_position = log_.durable_position();
     candidate->found_wall_ms = std::int64_t{block.header.time} * 1000;
+    auto task = [this, candidate, node = block.node] {
+        log_.record_job(candidate->job);  // a block's job always stands before it
+        save(*candidate);
+        const auto file = store::CandidateStore::file_name(candidate->height, candidate->hash);
+        // A failed save was reported already; then there is nothing to mark.
+        (void)candidates_.mark(file, store::CandidateState::accepted,
+                               fmt::format("found in the chain of {}", node));
+    };
     {
         const std::lock_guard lock(mutex_);
-        if (!known_.insert(block.hash).second) return;
+        // Without room for the task the block stays unknown: the next scan finds it again.
+        if (known_.contains(block.hash) || !push_locked(std::move(task))) return;
+        known_.insert(block.hash);
         settled_.insert(block.hash);
     }
     recovered_.add();
@@ -243,25 +291,14 @@ void BlockDesk::recover(const node::OwnBlock& block, job::JobRef job) {
                      {"hash", block.hash.rpc_hex()},
                      {"value_sat", block.value_sat},
                      {"node", block.node}});
-    enqueue([this, candidate, node = block.node] {
-        log_.record_job(candidate->job);  // a block's job always stands before it
-        save(*candidate);
-        const auto file = store::CandidateStore::file_name(candidate->height, candidate->hash);
-        // A failed save was reported already; then there is nothing to mark.
-        (void)candidates_.mark(file, store::CandidateState::accepted,
-                               fmt::format("found in the chain of {}", node));
-    });
 }
 
-bool BlockDesk::enqueue(Task task) {
-    {
-        const std::lock_guard lock(mutex_);
-        if (tasks_.size() >= kMaxQueued) {
-            save_failures_.add();
-            return false;
-        }
-        tasks_.push_back(std::move(task));
+bool BlockDesk::push_locked(Task task) {
+    if (tasks_.size() >= kMaxQueued) {
+        save_failures_.add();
+        return false;
     }
+    tasks_.push_back(std::move(task));
     wake_.notify_one();
     return true;
 }

@@ -1,7 +1,7 @@
 // Where found blocks go: to every node at once, and in parallel onto disk and into the log, and
 // what becomes of them afterwards. Implements job::BlockSink for the shards. submit() never blocks;
-// the disk work is done on a thread of its own, in order. What was on its way when the pool died is
-// taken up again by recover().
+// the disk work is done on a thread of its own, in order. What was on its way when the pool died,
+// to the nodes or into the log, is taken up again by open() and set_submitter().
 #pragma once
 
 #include "base/log.h"
@@ -11,6 +11,7 @@
 #include "node/chain_scan.h"
 #include "store/candidate_store.h"
 #include "store/file_share_log.h"
+#include "store/recorded_blocks.h"
 
 #include <condition_variable>
 #include <deque>
@@ -18,7 +19,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
-#include <unordered_set>
+#include <unordered_map>
 
 namespace adit::manager {
 
@@ -30,6 +31,8 @@ job::JobRef job_of_chain(const node::OwnBlock& block, job::JobId id, chain::Netw
 
 class BlockDesk final : public job::BlockSink {
  public:
+    // How a submitter takes a block that may have been sent before.
+    using Resume = std::function<void(std::shared_ptr<const job::BlockCandidate>)>;
     static constexpr std::size_t kMaxQueued = 1024;  // tasks for the disk
 
     // Everything handed in outlives the desk.
@@ -37,12 +40,14 @@ class BlockDesk final : public job::BlockSink {
               metrics::Registry& registry, const base::Clock& clock, base::Logger& logger);
     ~BlockDesk() override;
 
-    // The submitter in use (nodes can change while running); null: blocks are kept for the next.
+    // The submitter in use (nodes can change while running). It gets every block that has no final
+    // state, as one that may have been sent before. Null: blocks are kept for the next.
+    void set_submitter(std::shared_ptr<job::BlockSink> submitter, Resume resume);
     void set_submitter(std::shared_ptr<node::BlockSubmitter> submitter);
-    // Reads the blocks folder. Call once before the first block; the error is a sentence.
-    std::expected<void, std::string> open();
-    // Hands every block without a final state to the submitter again.
-    void resume_pending();
+    // Reads the blocks folder. Blocks of this log that are not among those `recorded` are written
+    // into the log; nullopt: nobody knows what is recorded, so nothing is. Call once before the
+    // first block and before job ids are handed out; the error is a sentence.
+    std::expected<void, std::string> open(const std::optional<store::BlockHashes>& recorded);
     // Waits until everything handed in is on disk, then stops.
     void stop();
 
@@ -59,8 +64,13 @@ class BlockDesk final : public job::BlockSink {
 
  private:
     using Task = std::move_only_function<void()>;
+    using CandidateRef = std::shared_ptr<const job::BlockCandidate>;
 
-    bool enqueue(Task task);
+    void take_up(const store::CandidateEntry& entry, bool recorded);
+    void record_again(const job::BlockCandidate& candidate, const std::string& file);
+    // These two with the mutex held; false when too much waits for the disk.
+    bool push_locked(Task task);
+    void mark_locked(const node::SubmitReport& report, std::string note);
     void run();
     void save(const job::BlockCandidate& candidate);
 
@@ -77,9 +87,11 @@ class BlockDesk final : public job::BlockSink {
 
     mutable std::mutex mutex_;
     std::condition_variable wake_;
-    std::shared_ptr<node::BlockSubmitter> submitter_;
-    std::unordered_set<chain::Hash256, chain::Hash256Hasher> known_;
-    std::unordered_set<chain::Hash256, chain::Hash256Hasher> settled_;  // said final once
+    std::shared_ptr<job::BlockSink> submitter_;
+    store::BlockHashes known_;
+    store::BlockHashes settled_;  // said final once
+    // Without a final state.
+    std::unordered_map<chain::Hash256, CandidateRef, chain::Hash256Hasher> open_;
     std::deque<Task> tasks_;
     bool stopping_ = false;
     std::jthread thread_;

@@ -2,9 +2,16 @@
 
 #include "chain/address.h"
 #include "manager/pool_parts.h"
+#include "manager/scan_position.h"
 #include "net/file_limit.h"
 
 namespace adit::manager {
+namespace {
+
+// Most that the end of the pool waits for nodes that have not yet answered for a block.
+constexpr std::int64_t kBlockWaitMs = 3'000;
+
+}  // namespace
 
 // Members in the order they are built; destruction is the reverse.
 struct PoolManager::Parts {
@@ -32,7 +39,8 @@ struct PoolManager::Parts {
     std::unique_ptr<BlockDesk> blocks;
     std::unique_ptr<stratum::Server> server;
     std::unique_ptr<JobDesk> jobs;
-    mutable std::mutex node_mutex;  // guards nodes against reload()
+    mutable std::mutex node_mutex;  // guards nodes and scanned against reload()
+    std::optional<ScanPosition> scanned;
     NodeSide nodes;
     std::unique_ptr<Sampler> sampler;
     std::int64_t started_ms = 0;
@@ -44,6 +52,8 @@ struct PoolManager::Parts {
     std::expected<void, std::string> listen();
     std::expected<void, std::string> check_files() const;
     NodeSide connect();
+    // With node_mutex held.
+    void keep_scan_position();
     bool stop(std::int64_t limit_ms);
 };
 
@@ -89,7 +99,16 @@ std::expected<void, std::string> PoolManager::Parts::open_store() {
 
 std::expected<void, std::string> PoolManager::Parts::listen() {
     blocks = std::make_unique<BlockDesk>(*candidates, *log, registry, clock, logger);
-    if (const auto opened = blocks->open(); !opened) return opened;
+    auto recorded = store::recorded_blocks(files, dir->log_dir(), *log, *slices);
+    if (!recorded) {
+        logger.error("block", "it cannot be told which blocks are in the books",
+                     {{"why", recorded.error()}});
+    }
+    if (const auto opened =
+            blocks->open(recorded ? std::optional(std::move(*recorded)) : std::nullopt);
+        !opened) {
+        return opened;
+    }
     server = std::make_unique<stratum::Server>(server_settings(config), *log, *blocks, *extranonces,
                                                clock, registry, logger);
     jobs = std::make_unique<JobDesk>(job::JobMakerSettings{payout_script, config.pool.signature},
@@ -124,6 +143,7 @@ NodeSide PoolManager::Parts::connect() {
     scan.nodes = settings;
     scan.payout_script = payout_script;
     scan.signature = config.pool.signature;
+    scan.resume_height = scanned->height();
     side.scan = std::make_unique<node::ChainScan>(
         scan, [this](const chain::Hash256& hash) { return blocks->knows(hash); },
         [this](const node::OwnBlock& block) {
@@ -134,7 +154,6 @@ NodeSide PoolManager::Parts::connect() {
     side.pool->set_listener([this](job::TemplateRef source) { jobs->on_template(source); });
     side.submitter->start();
     blocks->set_submitter(side.submitter);
-    blocks->resume_pending();
     side.scan->start();
     side.pool->start();
     return side;
@@ -150,28 +169,39 @@ std::expected<void, std::string> PoolManager::Parts::start() {
     if (const auto listening = listen(); !listening) return listening;
     {
         const std::lock_guard lock(node_mutex);
+        scanned.emplace(files, dir->scan_file(), logger);
         nodes = connect();
     }
     sampler = std::make_unique<Sampler>([this] { return server->accepted_difficulty(); },
+                                        [this] {
+                                            const std::lock_guard lock(node_mutex);
+                                            keep_scan_position();
+                                        },
                                         dir->root() / "metrics.prom", registry, clock, logger);
     started_ms = clock.steady_ms();
     running = true;
     return {};
 }
 
+void PoolManager::Parts::keep_scan_position() {
+    if (nodes.scan) scanned->save(nodes.scan->position());
+}
+
 bool PoolManager::Parts::stop(std::int64_t limit_ms) {
     if (running) logger.info("pool", "stopping: answering the shares under way");
     running = false;
-    const auto deadline =
-        std::chrono::steady_clock::time_point(std::chrono::milliseconds(clock.steady_ms())) +
-        std::chrono::milliseconds(limit_ms);
+    const auto deadline_ms = clock.steady_ms() + limit_ms;
     if (server) {
         server->stop_accepting();
-        answered = server->drain(deadline);
+        answered = server->drain(
+            std::chrono::steady_clock::time_point(std::chrono::milliseconds(deadline_ms)));
     }
     sampler.reset();
     {
         const std::lock_guard lock(node_mutex);
+        nodes.stop_sources();
+        keep_scan_position();
+        nodes.await_answers(clock, std::min(deadline_ms, clock.steady_ms() + kBlockWaitMs));
         nodes.stop();
     }
     if (blocks) blocks->stop();
@@ -219,9 +249,12 @@ ReloadReport PoolManager::reload(const Config& wanted) {
     }
     if (nodes_change) {
         const std::lock_guard lock(parts.node_mutex);
-        parts.blocks->set_submitter(nullptr);
+        // The old submitter goes on until the new one has all blocks: none is ever without.
+        parts.nodes.stop_sources();
+        parts.keep_scan_position();
+        auto next = parts.connect();
         parts.nodes.stop();
-        parts.nodes = parts.connect();
+        parts.nodes = std::move(next);
     }
     return report;
 }

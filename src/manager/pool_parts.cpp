@@ -1,5 +1,7 @@
 #include "manager/pool_parts.h"
 
+#include <cmath>
+
 namespace adit::manager {
 namespace {
 
@@ -8,6 +10,7 @@ constexpr std::size_t kMostShards = 16;
 // Jobs are refreshed this much before refresh_s has passed, so that miners hear of one in time and
 // no connection needs a keep-alive of its own.
 constexpr int kRefreshLeadMs = 1'000;
+constexpr std::chrono::milliseconds kAnswerPoll{10};
 
 }  // namespace
 
@@ -73,7 +76,8 @@ node::NodePoolSettings pool_settings(const Config& config) {
     settings.nodes = node_settings(config);
     settings.refresh_ms = std::max(kRefreshLeadMs / 2,
                                    static_cast<int>(config.job.refresh_s * 1000) - kRefreshLeadMs);
-    settings.min_fee_rise_percent = static_cast<int>(config.job.min_fee_rise_percent);
+    // Rounded up: a fraction of a percent is not "any rise".
+    settings.min_fee_rise_percent = static_cast<int>(std::ceil(config.job.min_fee_rise_percent));
     return settings;
 }
 
@@ -104,9 +108,29 @@ std::optional<stratum::ExtranonceSource::Range> StoredExtranonces::reserve(std::
     return Range{range->begin, range->end};
 }
 
-void NodeSide::stop() {
+bool is_answered(const node::SubmitReport& report) {
+    if (report.state != node::SubmitState::pending || report.first_answer_ms != 0) return true;
+    return std::ranges::none_of(report.nodes, [](const node::NodeOutcome& outcome) {
+        return outcome.verdict == node::NodeVerdict::waiting;
+    });
+}
+
+void NodeSide::stop_sources() {
     if (pool) pool->stop();
     if (scan) scan->stop();
+}
+
+bool NodeSide::await_answers(const base::Clock& clock, std::int64_t deadline_ms) const {
+    if (!submitter) return true;
+    while (!std::ranges::all_of(submitter->reports(), is_answered)) {
+        if (clock.steady_ms() >= deadline_ms) return false;
+        std::this_thread::sleep_for(kAnswerPoll);
+    }
+    return true;
+}
+
+void NodeSide::stop() {
+    stop_sources();
     if (submitter) submitter->stop();
 }
 

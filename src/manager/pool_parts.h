@@ -43,13 +43,20 @@ class StoredExtranonces final : public stratum::ExtranonceSource {
     base::Logger& logger_;
 };
 
+// Whether a block needs no more waiting for: a node has it, or every node was tried once.
+bool is_answered(const node::SubmitReport& report);
+
 // Everything that talks to nodes; replaced as a whole when the nodes change.
 struct NodeSide {
     std::unique_ptr<node::NodePool> pool;
     std::shared_ptr<node::BlockSubmitter> submitter;
     std::unique_ptr<node::ChainScan> scan;
 
-    // In this order blocks can still be submitted while no more jobs come.
+    // No more templates; blocks can still be submitted.
+    void stop_sources();
+    // Waits until no block is on its way for the first time, at most until the deadline. True when
+    // every pending block was answered for.
+    bool await_answers(const base::Clock& clock, std::int64_t deadline_ms) const;
     void stop();
 };
 

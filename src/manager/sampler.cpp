@@ -24,9 +24,11 @@ double RateWindow::per_second(std::size_t seconds) const {
                            : (last.value - first.value) * 1000 / static_cast<double>(elapsed_ms);
 }
 
-Sampler::Sampler(std::function<double()> work, std::filesystem::path metrics_file,
-                 metrics::Registry& registry, const base::Clock& clock, base::Logger& logger)
+Sampler::Sampler(std::function<double()> work, std::function<void()> keep,
+                 std::filesystem::path metrics_file, metrics::Registry& registry,
+                 const base::Clock& clock, base::Logger& logger)
     : work_(std::move(work)),
+      keep_(std::move(keep)),
       metrics_file_(std::move(metrics_file)),
       registry_(registry),
       clock_(clock),
@@ -48,9 +50,10 @@ void Sampler::run(std::stop_token stop) {
     std::unique_lock lock(mutex_);
     for (int second = 0; !stop.stop_requested(); ++second) {
         window_.add(clock_.steady_ms(), work_());
-        if (second % kMetricsFileEvery == 0) {
+        if (second % kFilesEvery == 0) {
             lock.unlock();
             write_metrics();
+            keep_();
             lock.lock();
         }
         wake_.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; });

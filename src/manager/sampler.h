@@ -1,6 +1,7 @@
 // Measured rates: once a second it reads the sum of accepted difficulty and keeps what it was, so
 // that hash rates over the last minute and the last ten are differences of what was really
-// accepted. Also writes the metrics file. Owns one thread.
+// accepted. Every ten seconds it also writes the metrics file and calls for whatever else is to be
+// kept up to date. Owns one thread.
 #pragma once
 
 #include "base/clock.h"
@@ -36,11 +37,13 @@ class RateWindow {
 
 class Sampler {
  public:
-    static constexpr int kMetricsFileEvery = 10;  // seconds
+    static constexpr int kFilesEvery = 10;  // seconds
 
-    // work: the sum of accepted difficulty. metrics_file is replaced atomically; empty: none.
-    Sampler(std::function<double()> work, std::filesystem::path metrics_file,
-            metrics::Registry& registry, const base::Clock& clock, base::Logger& logger);
+    // work: the sum of accepted difficulty. keep: called every kFilesEvery seconds on the sampler's
+    // thread. metrics_file is replaced atomically; empty: none.
+    Sampler(std::function<double()> work, std::function<void()> keep,
+            std::filesystem::path metrics_file, metrics::Registry& registry,
+            const base::Clock& clock, base::Logger& logger);
     ~Sampler();
 
     // Hashes per second of accepted shares, averaged over the last `seconds` (at most 600).
@@ -51,6 +54,7 @@ class Sampler {
     void write_metrics();
 
     std::function<double()> work_;
+    std::function<void()> keep_;
     std::filesystem::path metrics_file_;
     metrics::Registry& registry_;
     const base::Clock& clock_;

@@ -4,6 +4,7 @@
 #include "share/record.h"
 
 #include <cerrno>
+#include <charconv>
 
 namespace adit::store {
 namespace {
@@ -107,6 +108,20 @@ bool is_whole_reserve(FileSystem& files, const std::filesystem::path& path) {
     return size && *size == CandidateStore::kReserveBytes;
 }
 
+// The names that refill_locked() gives.
+bool is_reserve_name(std::string_view name) {
+    constexpr std::string_view kPrefix = "reserve-";
+    return name.size() == kPrefix.size() + 1 && name.starts_with(kPrefix) && name.back() >= '0' &&
+           name.back() < static_cast<char>('0' + CandidateStore::kReserves);
+}
+
+// The names that write_candidate() gives.
+bool is_unfinished_name(std::string_view name) {
+    constexpr std::string_view kEnd = ".tmp";
+    return name.ends_with(kEnd) &&
+           CandidateStore::parse_file_name(name.substr(0, name.size() - kEnd.size()));
+}
+
 }  // namespace
 
 std::string_view name_of(CandidateState state) {
@@ -135,14 +150,14 @@ Io<std::unique_ptr<CandidateStore>> CandidateStore::open(FileSystem& files,
     }
     std::unique_ptr<CandidateStore> store(new CandidateStore(files, std::move(blocks_dir), clock));
     // Whole reserves of an earlier run are taken over; what a save left unfinished is removed.
+    // Whatever else lies here is not the pool's.
     const auto names = files.list(store->dir_);
     if (!names) return std::unexpected(names.error());
     for (const auto& name : *names) {
         const auto path = store->dir_ / name;
-        if (name.starts_with("reserve-") && is_whole_reserve(files, path) &&
-            store->reserves_.size() < kReserves) {
+        if (is_reserve_name(name) && is_whole_reserve(files, path)) {
             store->reserves_.push_back(path);
-        } else if (!name.ends_with(".block")) {
+        } else if (is_reserve_name(name) || is_unfinished_name(name)) {
             (void)files.remove(path);
         }
     }
@@ -222,6 +237,40 @@ Io<StoredCandidate> CandidateStore::load(const std::string& file) {
     return stored;
 }
 
+Io<CandidateEntry> CandidateStore::read_entry(const std::string& name) {
+    const IoError damaged{EBADMSG, fmt::format("{} is no block file", name)};
+    auto entry = parse_file_name(name);
+    if (!entry) return std::unexpected(damaged);
+    const std::lock_guard lock(mutex_);
+    auto file = files_.open(dir_ / name, OpenMode::read);
+    if (!file) return std::unexpected(file.error());
+    base::Bytes head(kContentsAt);
+    const auto got = (*file)->read_at(head, 0);
+    if (!got) return std::unexpected(got.error());
+    if (*got < kContentsAt || !std::equal(kMagic.begin(), kMagic.end(), head.begin())) {
+        return std::unexpected(damaged);
+    }
+    for (std::size_t i = 0; i < kMarks; ++i) {
+        if (const auto mark = decode_mark(mark_place(head, i))) entry->state = mark->state;
+    }
+    return *std::move(entry);
+}
+
+Io<std::vector<CandidateEntry>> CandidateStore::index(std::vector<std::string>* damaged) {
+    const auto names = files_.list(dir_);
+    if (!names) return std::unexpected(names.error());
+    std::vector<CandidateEntry> all;
+    for (const auto& name : *names) {
+        if (!name.ends_with(".block")) continue;
+        auto entry = read_entry(name);
+        if (entry)
+            all.push_back(std::move(*entry));
+        else if (damaged != nullptr)
+            damaged->push_back(name);
+    }
+    return all;
+}
+
 Io<std::vector<StoredCandidate>> CandidateStore::load_all(std::vector<std::string>* damaged) {
     const auto names = files_.list(dir_);
     if (!names) return std::unexpected(names.error());
@@ -263,6 +312,21 @@ void CandidateStore::refill_locked() {
 
 std::string CandidateStore::file_name(std::int32_t height, const chain::Hash256& hash) {
     return fmt::format("{:08}-{}.block", height, hash.rpc_hex());
+}
+
+std::optional<CandidateEntry> CandidateStore::parse_file_name(std::string_view name) {
+    CandidateEntry entry;
+    const auto dash = name.find('-');
+    if (dash == std::string_view::npos) return std::nullopt;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + dash, entry.height);
+    if (error != std::errc{} || end != name.data() + dash) return std::nullopt;
+    const auto hash = chain::Hash256::from_rpc_hex(name.substr(dash + 1, 64));
+    if (!hash) return std::nullopt;
+    entry.hash = *hash;
+    entry.file = name;
+    // Exactly as it was made.
+    if (file_name(entry.height, entry.hash) != name) return std::nullopt;
+    return entry;
 }
 
 }  // namespace adit::store

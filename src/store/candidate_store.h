@@ -10,6 +10,7 @@
 
 #include <expected>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,14 @@ struct StoredCandidate {
     }
 };
 
+// What can be said of a file in the blocks folder without reading the block.
+struct CandidateEntry {
+    std::string file;
+    std::int32_t height = 0;
+    chain::Hash256 hash;
+    CandidateState state = CandidateState::found;
+};
+
 class CandidateStore {
  public:
     static constexpr std::size_t kReserves = 3;                // blocks that fit on a full disk
@@ -58,6 +67,9 @@ class CandidateStore {
     // Durably notes what became of a block. When its 60 places are used the last is overwritten.
     Io<void> mark(const std::string& file, CandidateState state, std::string_view note);
     Io<StoredCandidate> load(const std::string& file);
+    // All candidates by their names and marks alone (8 KiB a file), oldest height first. Files that
+    // do not begin as candidates go to `damaged`; whether the block itself is whole, load() tells.
+    Io<std::vector<CandidateEntry>> index(std::vector<std::string>* damaged = nullptr);
     // All readable candidates, oldest height first; names of unreadable files go to `damaged`.
     Io<std::vector<StoredCandidate>> load_all(std::vector<std::string>* damaged = nullptr);
     // How many blocks could be kept if the disk were full now.
@@ -67,11 +79,14 @@ class CandidateStore {
 
     // "00840000-<hash>.block"
     static std::string file_name(std::int32_t height, const chain::Hash256& hash);
+    // Height and hash of such a name; nullopt for any other.
+    static std::optional<CandidateEntry> parse_file_name(std::string_view name);
 
  private:
     CandidateStore(FileSystem& files, std::filesystem::path dir, const base::Clock& clock)
         : files_(files), dir_(std::move(dir)), clock_(clock) {}
     void refill_locked();
+    Io<CandidateEntry> read_entry(const std::string& name);
     Io<void> write_candidate(base::ByteSpan bytes, const std::string& name);
 
     FileSystem& files_;

@@ -244,6 +244,37 @@ TEST_F(CandidateStoreTest, NamesADamagedFileAndReadsTheOthers) {
 }
 
 // The system's own files answer like the model.
+TEST_F(CandidateStoreTest, ListsNamesAndStatesWithoutTheBlocks) {
+    const auto first = *store_->save(a_candidate(1));
+    const auto second = *store_->save(a_candidate(2));
+    ASSERT_TRUE(store_->mark(first, CandidateState::submitted, ""));
+    ASSERT_TRUE(store_->mark(first, CandidateState::accepted, ""));
+    files_.overwrite(kBlocks / "notes.block", base::Bytes(3, 1));
+    std::vector<std::string> damaged;
+    const auto index = store_->index(&damaged);
+    ASSERT_TRUE(index);
+    ASSERT_EQ(index->size(), 2u);
+    EXPECT_EQ(index->at(0).file, first);
+    EXPECT_EQ(index->at(0).hash, a_candidate(1).hash);
+    EXPECT_EQ(index->at(0).height, 101);
+    EXPECT_EQ(index->at(0).state, CandidateState::accepted);
+    EXPECT_EQ(index->at(1).file, second);
+    EXPECT_EQ(index->at(1).state, CandidateState::found);
+    EXPECT_EQ(damaged, std::vector<std::string>{"notes.block"});
+}
+
+TEST_F(CandidateStoreTest, RemovesOnlyItsOwnUnfinishedFiles) {
+    const auto name = CandidateStore::file_name(5, a_candidate(1).hash) + ".tmp";
+    for (const auto& file : {std::string("README"), std::string("backup.tmp"), name})
+        files_.overwrite(kBlocks / file, base::Bytes(3, 1));
+    files_.overwrite(kBlocks / "reserve-1", base::Bytes(3, 1));  // cut short
+    reopen();
+    EXPECT_TRUE(files_.exists(kBlocks / "README"));
+    EXPECT_TRUE(files_.exists(kBlocks / "backup.tmp"));
+    EXPECT_FALSE(files_.exists(kBlocks / name));
+    EXPECT_EQ(store_->reserves(), CandidateStore::kReserves);
+}
+
 TEST(PosixFileSystem, WritesReadsAndReplaces) {
     const TemporaryDir root;
     PosixFileSystem files;
