@@ -3,9 +3,12 @@
 #include "chain/address.h"
 #include "job/job.h"
 #include "manager/config_reader.h"
+#include "node/node_settings.h"
 
+#include <cerrno>
+#include <filesystem>
 #include <fstream>
-#include <sstream>
+#include <iterator>
 #include <tuple>
 
 namespace adit::manager {
@@ -52,9 +55,10 @@ NodeConfig read_node(TableReader table) {
     NodeConfig node;
     node.line = table.line();
     table.required_text("rpc", node.rpc, "\"http://127.0.0.1:8332\"");
-    if (!node.rpc.empty() && !has_prefix(node.rpc, "http://")) {
-        table.fault("rpc", fmt::format("rpc = \"{}\" is no http:// address", node.rpc),
-                    "\"http://HOST:PORT\"");
+    if (!node.rpc.empty()) {
+        if (const auto endpoint = node::parse_rpc_url(node.rpc); !endpoint) {
+            table.fault("rpc", endpoint.error(), "\"http://HOST:PORT\"");
+        }
     }
     node.name = node.rpc;
     table.text("name", node.name, "\"local\"");
@@ -221,13 +225,17 @@ std::expected<Config, std::vector<ConfigFault>> parse_config(std::string_view te
 
 std::expected<Config, std::vector<ConfigFault>> load_config(const std::string& path) {
     std::ifstream file(path);
-    std::stringstream text;
-    if (!file || !(text << file.rdbuf())) {
+    std::error_code none;
+    const bool folder = std::filesystem::is_directory(path, none);
+    if (folder) errno = EISDIR;
+    if (!file || folder) {
         return std::unexpected(std::vector{ConfigFault{
             path, 0, fmt::format("cannot be read ({})", std::strerror(errno)),
             "--config FILE with a file that exists; docs/configuration.md has an example"}});
     }
-    return parse_config(text.str(), path);
+    // An empty file is one without settings, and parse_config() says what is missing.
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    return parse_config(text, path);
 }
 
 ConfigChanges changes_between(const Config& running, const Config& wanted) {

@@ -5,12 +5,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <unistd.h>
+
 namespace adit::manager {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 constexpr char kGood[] = R"([pool]
 name = "Shed"
@@ -85,7 +89,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"\"regtest\"", "\"regtset\"", 3, "is no chain", "\"regtest\""},
         BadConfig{"bcrt1q", "bcrt1x", 4, "cannot be paid on regtest", "bcrt1q"},
         BadConfig{"data_dir", "#", 1, "pool.data_dir is missing", "/var/lib/adit"},
-        BadConfig{"http://", "ftp://", 8, "is no http:// address", "http://HOST:PORT"},
+        BadConfig{"http://", "ftp://", 8, "is no RPC address: it does not begin with http://",
+                  "http://HOST:PORT"},
         BadConfig{"user = \"u\"", "", 8, "exactly one way to log in", "cookie_file"},
         BadConfig{"0.0.0.0:3333", "3333", 13, "is no address", "0.0.0.0:3333"},
         BadConfig{"start = 0.001", "start = -1", 16, "must be a number from", "start = 1024"},
@@ -114,6 +119,18 @@ TEST(Config, ReportsAMissingFile) {
     const auto config = load_config("/nonexistent/adit.toml");
     ASSERT_FALSE(config);
     EXPECT_THAT(config.error().front().text(), HasSubstr("cannot be read"));
+}
+
+TEST(Config, SaysOfAnEmptyFileWhatIsMissingAndOfAFolderThatItIsOne) {
+    auto name = (std::filesystem::temp_directory_path() / "adit-config-XXXXXX").string();
+    const int file = ::mkstemp(name.data());
+    ASSERT_GE(file, 0);
+    ::close(file);
+    const auto empty = load_config(name);
+    std::filesystem::remove(name);
+    ASSERT_FALSE(empty);
+    EXPECT_THAT(empty.error().front().text(), Not(HasSubstr("cannot be read")));
+    EXPECT_THAT(load_config("/tmp").error().front().text(), HasSubstr("Is a directory"));
 }
 
 TEST(Config, TellsWhatCanChangeWhileRunning) {

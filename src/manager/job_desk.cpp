@@ -1,6 +1,18 @@
 #include "manager/job_desk.h"
 
 namespace adit::manager {
+namespace {
+
+job::TemplateRef without_transactions(const job::BlockTemplate& source) {
+    auto bare = std::make_shared<job::BlockTemplate>(source);
+    bare->transactions.clear();
+    bare->coinbase_value_sat =
+        chain::block_subsidy_sat(chain::params(source.network), source.height);
+    bare->complete = false;
+    return bare;
+}
+
+}  // namespace
 
 JobDesk::JobDesk(job::JobMakerSettings settings, job::JobId next_id, share::Recorder& recorder,
                  stratum::StratumServer& server, metrics::Registry& registry,
@@ -22,14 +34,20 @@ JobDesk::JobDesk(job::JobMakerSettings settings, job::JobId next_id, share::Reco
 void JobDesk::on_template(job::TemplateRef source) {
     const std::lock_guard lock(mutex_);
     const auto started_ns = clock_.steady_ns();
-    const auto made = maker_.make(source, clock_.steady_ms());
+    auto made = maker_.make(source, clock_.steady_ms());
     if (!made) {
         failures_.add();
-        logger_.error("job", "no job can be made from this template; miners keep the last one",
+        logger_.error("job", "no job can be made from this template",
                       {{"node", source->node},
                        {"height", source->height},
                        {"why", job::describe(made.error())}});
-        return;
+        // Better a block without transactions than work on a block that somebody has found.
+        if (source->previous == full_previous_) return;
+        source = without_transactions(*source);
+        made = maker_.make(source, clock_.steady_ms());
+        if (!made) return;
+    } else if (source->complete) {
+        full_previous_ = source->previous;
     }
     const auto& job = *made;
     // The log has the job before any share of it, because both go through one queue in this order.

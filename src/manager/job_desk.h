@@ -1,5 +1,6 @@
-// Templates become jobs here: made, handed to the log, sent to the miners. Called by the template
-// source on its thread; one template at a time.
+// Templates become jobs here: made, handed to the log, sent to the miners. From a template that is
+// unfit (too heavy, a wrong reward) for a new tip comes a job without transactions. Called by the
+// template source on its thread; one template at a time.
 #pragma once
 
 #include "base/clock.h"
@@ -31,6 +32,7 @@ class JobDesk {
  private:
     std::mutex mutex_;  // sources change when the nodes do
     job::JobMaker maker_;
+    chain::Hash256 full_previous_;  // of the last job that had its template's transactions
     share::Recorder& recorder_;
     stratum::StratumServer& server_;
     const base::Clock& clock_;
