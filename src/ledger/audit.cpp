@@ -179,7 +179,14 @@ void Auditor::add_job(const share::JobRecord& job) {
         return differ({position_, "job id", "a new one", std::to_string(job.id)});
     }
     at->second.job = share::restore_job(job);
-    at->second.time_ms = time_ms_;
+    replace_newest(job.id);
+}
+
+void Auditor::replace_newest(job::JobId by) {
+    if (const auto newest = jobs_.find(newest_job_); newest != jobs_.end()) {
+        newest->second.replaced_ms = time_ms_;
+    }
+    newest_job_ = by;
 }
 
 void Auditor::add_worker(const share::WorkerRecord& worker) {
@@ -210,7 +217,11 @@ void Auditor::add_block(const share::BlockRecord& block) {
 }
 
 void Auditor::forget_jobs(std::int64_t before_ms) {
-    std::erase_if(jobs_, [&](const auto& entry) { return entry.second.time_ms < before_ms; });
+    // The newest has no end: miners keep it while no node offers another.
+    std::erase_if(jobs_, [&](const auto& entry) {
+        const auto& replaced_ms = entry.second.replaced_ms;
+        return replaced_ms && *replaced_ms < before_ms;
+    });
 }
 
 void Auditor::gather() {

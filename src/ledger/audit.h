@@ -41,8 +41,8 @@ struct AuditReport {
 
 class Auditor {
  public:
-    // Duplicates are looked for among the shares of jobs of the last hour: older ones are refused
-    // when they are submitted.
+    // Duplicates are looked for among the shares of the newest job and of those that had a
+    // successor within the last hour: shares of older ones are refused when they are submitted.
     static constexpr std::int64_t kJobLifetimeMs = 3'600'000;
 
     Auditor(const share::LogId& log_id, const share::LogPoint& begin, std::uint32_t slice_s,
@@ -71,8 +71,8 @@ class Auditor {
     };
     struct KnownJob {
         job::JobRef job;
-        std::int64_t time_ms = 0;
-        NumberSet hashes;  // 64 bits of each share's hash
+        std::optional<std::int64_t> replaced_ms;  // when its successor was recorded
+        NumberSet hashes;                         // 64 bits of each share's hash
     };
     struct Waiting {
         share::ShareRecord share;
@@ -87,6 +87,7 @@ class Auditor {
     void add_job(const share::JobRecord& job);
     void add_worker(const share::WorkerRecord& worker);
     void add_block(const share::BlockRecord& block);
+    void replace_newest(job::JobId by);
     void forget_jobs(std::int64_t before_ms);
     void gather();
     template <class T>
@@ -104,6 +105,7 @@ class Auditor {
     std::int64_t next_forget_ms_ = 0;
 
     std::unordered_map<job::JobId, KnownJob> jobs_;
+    job::JobId newest_job_ = 0;
     std::vector<share::AccountId> worker_accounts_;  // by worker id - 1
     std::vector<share::AccountRecord> account_names_;
     std::vector<share::WorkerRecord> worker_names_;

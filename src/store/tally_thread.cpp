@@ -43,7 +43,8 @@ TallyThread::TallyThread(FileSystem& files, TallySettings settings, const FileSh
       logger_(logger),
       lag_bytes_(registry.gauge("adit_tally_lag_bytes", "Durable log not yet in the ledger.")),
       folded_shares_(registry.counter("adit_tally_shares_total", "Shares folded into slices.")),
-      failures_(registry.counter("adit_tally_failures_total", "Failures that stopped the fold.")) {}
+      failures_(registry.counter("adit_tally_failures_total",
+                                 "Failures to fold the log or to write the ledger.")) {}
 
 TallyThread::~TallyThread() {
     stop();
@@ -88,33 +89,38 @@ void TallyThread::run(std::stop_token stop) {
         // What is durable when the stop is seen is still folded.
         last = stop.stop_requested();
         const auto limit = log_.durable_position();
-        auto folded = fold_available(limit);
-        if (folded) folded = flush();
-        if (!folded) {
-            failures_.add();
-            logger_.error("store", "the tally has stopped; shares are still recorded",
-                          {{"error", folded.error()}});
-            const std::lock_guard lock(error_mutex_);
-            error_ = folded.error();
-            return;
+        // Nothing more is folded while the store does not take what was.
+        if (flush()) {
+            if (const auto folded = fold_available(limit, stop); !folded) {
+                failures_.add();
+                logger_.error("store", "the tally has stopped; shares are still recorded",
+                              {{"error", folded.error()}});
+                return set_error(folded.error());
+            }
+            flush();
         }
         lag_bytes_.set(static_cast<double>(log_.durable_position() - folded_.load()));
-        if (!last) log_.wait_past(limit, stop, kIdleWaitMs);
+        if (last) return;
+        if (pending_) {
+            pause(stop, settings_.retry_ms);
+            continue;
+        }
+        log_.wait_past(limit, stop, kIdleWaitMs);
         // Under load one transaction takes what has come in an interval.
-        if (!last && !stop.stop_requested()) pause(stop);
+        pause(stop, last_flush_ms_ + settings_.interval_ms - clock_.steady_ms());
     }
 }
 
-// Waits until an interval has passed since the last transaction.
-void TallyThread::pause(const std::stop_token& stop) {
-    const auto left = last_flush_ms_ + settings_.interval_ms - clock_.steady_ms();
-    if (left <= 0) return;
+void TallyThread::pause(const std::stop_token& stop, std::int64_t ms) {
+    if (ms <= 0 || stop.stop_requested()) return;
     std::unique_lock lock(pause_mutex_);
-    pause_changed_.wait_for(lock, stop, std::chrono::milliseconds(left), [] { return false; });
+    pause_changed_.wait_for(lock, stop, std::chrono::milliseconds(ms), [] { return false; });
 }
 
-std::expected<void, std::string> TallyThread::fold_available(share::LogPosition limit) {
-    for (;;) {
+// What is folded is consistent wherever this stops.
+std::expected<void, std::string> TallyThread::fold_available(share::LogPosition limit,
+                                                             const std::stop_token& stop) {
+    while (!is_time_up(stop)) {
         const auto batch = reader_->next(limit);
         if (!batch) return std::unexpected(batch.error().text());
         if (!*batch) return {};
@@ -122,20 +128,56 @@ std::expected<void, std::string> TallyThread::fold_available(share::LogPosition 
             return std::unexpected(fmt::format(
                 "share log, position {}: {}", (*batch)->before.position, describe(folded.error())));
         }
-        if (tally_->gathered() >= settings_.transaction_shares) {
-            if (auto flushed = flush(); !flushed) return flushed;
-        }
+        if (tally_->gathered() >= settings_.transaction_shares && !flush()) return {};
     }
+    return {};
 }
 
-std::expected<void, std::string> TallyThread::flush() {
-    const auto delta = tally_->take();
+bool TallyThread::is_time_up(const std::stop_token& stop) {
+    if (!stop.stop_requested()) return false;
+    const auto now_ms = clock_.steady_ms();
+    if (stop_deadline_ms_ < 0) stop_deadline_ms_ = now_ms + settings_.stop_ms;
+    return now_ms >= stop_deadline_ms_;
+}
+
+// True when everything folded is in the store.
+bool TallyThread::flush() {
+    if (!pending_) pending_ = tally_->take();
     last_flush_ms_ = clock_.steady_ms();
-    if (delta.empty()) return {};
-    if (auto applied = store_.apply(delta); !applied) return applied;
-    folded_shares_.add(delta.shares);
-    folded_ = delta.after.log.position;
-    return {};
+    if (!pending_->empty()) {
+        if (const auto applied = apply_pending(); !applied) {
+            failures_.add();
+            if (error().empty()) {
+                logger_.error("store", "the ledger cannot be written; the tally waits for it",
+                              {{"error", applied.error()}});
+            }
+            set_error(applied.error());
+            return false;
+        }
+        if (!error().empty()) {
+            logger_.info("store", "the ledger is written again");
+            set_error({});
+        }
+        folded_shares_.add(pending_->shares);
+        folded_ = pending_->after.log.position;
+    }
+    pending_.reset();
+    return true;
+}
+
+std::expected<void, std::string> TallyThread::apply_pending() {
+    // A transaction that was reported as failed may have reached the disk.
+    if (!error().empty()) {
+        const auto stored = store_.fold_point();
+        if (!stored) return std::unexpected(stored.error());
+        if (*stored && **stored == pending_->after) return {};
+    }
+    return store_.apply(*pending_);
+}
+
+void TallyThread::set_error(std::string error) {
+    const std::lock_guard lock(error_mutex_);
+    error_ = std::move(error);
 }
 
 }  // namespace adit::store

@@ -1,7 +1,7 @@
 // Follows the share log with a thread of its own and folds it into a SliceStore. start() proves
 // first that log and store belong together; a log or store that was swapped or restored from a
-// backup is refused by name. Errors while running stop the fold (never the pool) and show in the
-// metrics.
+// backup is refused by name. While the ledger cannot be written the fold waits and tries again; a
+// damaged log stops the fold (never the pool). Both show in the metrics and in error().
 #pragma once
 
 #include "base/clock.h"
@@ -24,6 +24,8 @@ struct TallySettings {
     std::filesystem::path log_dir;
     std::int64_t interval_ms = 1'000;            // most time between two transactions under load
     std::uint64_t transaction_shares = 1 << 18;  // most shares in one transaction
+    std::int64_t retry_ms = 1'000;               // between attempts to write the ledger
+    std::int64_t stop_ms = 1'000;                // most time that stop() goes on folding
 };
 
 // Checks that a store's fold point lies on this log: the same log, not behind its end, and the same
@@ -44,19 +46,26 @@ class TallyThread {
 
     // Checks log against store and starts folding.
     std::expected<void, std::string> start();
-    // Folds what is durable by now, then ends. Idempotent.
+    // Folds what is durable by now, as far as stop_ms reaches, then ends; the next start goes on
+    // from there. Idempotent.
     void stop();
+    // The same without waiting for the end.
+    void request_stop() { thread_.request_stop(); }
 
     // The log position up to which everything is in the store.
     share::LogPosition folded_position() const { return folded_.load(); }
-    // Why folding stopped; empty while all is well.
+    // Why folding stopped or waits; empty while all is well.
     std::string error() const;
 
  private:
     void run(std::stop_token stop);
-    void pause(const std::stop_token& stop);
-    std::expected<void, std::string> fold_available(share::LogPosition limit);
-    std::expected<void, std::string> flush();
+    void pause(const std::stop_token& stop, std::int64_t ms);
+    std::expected<void, std::string> fold_available(share::LogPosition limit,
+                                                    const std::stop_token& stop);
+    bool is_time_up(const std::stop_token& stop);
+    bool flush();
+    std::expected<void, std::string> apply_pending();
+    void set_error(std::string error);
 
     FileSystem& files_;
     TallySettings settings_;
@@ -69,6 +78,8 @@ class TallyThread {
     metrics::Counter& failures_;
     std::optional<LogReader> reader_;
     std::optional<ledger::Tally> tally_;
+    std::optional<ledger::TallyDelta> pending_;  // folded, not yet in the store
+    std::int64_t stop_deadline_ms_ = -1;         // once stop was seen
     std::atomic<share::LogPosition> folded_{0};
     std::int64_t last_flush_ms_ = 0;
     mutable std::mutex error_mutex_;

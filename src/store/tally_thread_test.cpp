@@ -7,6 +7,8 @@
 
 #include <gmock/gmock.h>
 
+#include <future>
+
 namespace adit::store {
 namespace {
 
@@ -29,9 +31,16 @@ class TallyThreadTest : public ::testing::Test {
         slices_ = std::move(*opened);
     }
     std::unique_ptr<TallyThread> tally() {
-        return std::make_unique<TallyThread>(files_, TallySettings{testing::kDir, 0, 50},
-                                             *bench_.log, *slices_, bench_.clock, bench_.registry,
-                                             bench_.logger);
+        return std::make_unique<TallyThread>(files_, settings(), *bench_.log, *slices_,
+                                             bench_.clock, bench_.registry, bench_.logger);
+    }
+    static TallySettings settings() {
+        TallySettings settings;
+        settings.log_dir = testing::kDir;
+        settings.interval_ms = 0;
+        settings.transaction_shares = 50;
+        settings.retry_ms = 1;
+        return settings;
     }
     // Records a job and `count` mined shares of it.
     void record(job::JobId id, int count) {
@@ -136,23 +145,129 @@ TEST_F(TallyThreadTest, RefusesALogThatWasRestoredFromAnOlderCopy) {
     EXPECT_THAT(tally()->start().error(), HasSubstr("another history"));
 }
 
-TEST_F(TallyThreadTest, StopsAndSaysSoWhenTheLedgerFails) {
+TEST_F(TallyThreadTest, WaitsWhileTheLedgerFailsAndGoesOn) {
     slices_.reset();
-    bool broken = false;
+    std::atomic<bool> broken = true;
     slices_ = std::move(*SqliteSlices::open(
         {dir_.path() / "ledger.sqlite", 7 * 86'400, [&](int) { return !broken; }}));
-    broken = true;
+    record(1, 3);
+    auto running = tally();
+    ASSERT_TRUE(running->start());
+    while (running->error().empty())
+        std::this_thread::yield();
+    EXPECT_THAT(running->error(), HasSubstr("stopped by a test"));
+    EXPECT_GE(bench_.registry.counter("adit_tally_failures_total", "").value(), 1u);
+    record(2, 3);
+    broken = false;
+    while (running->folded_position() < bench_.log->durable_position())
+        std::this_thread::yield();
+    EXPECT_EQ(running->error(), "");
+    EXPECT_EQ(slices_->pool_work_since(0)->shares, 6u);
+    running->stop();
+    bench_.log->close();
+    EXPECT_TRUE(audit().clean());
+}
+
+TEST_F(TallyThreadTest, LeavesWhatAFailingLedgerDidNotTakeToTheNextStart) {
+    slices_.reset();
+    std::atomic<bool> broken = true;
+    slices_ = std::move(*SqliteSlices::open(
+        {dir_.path() / "ledger.sqlite", 7 * 86'400, [&](int) { return !broken; }}));
     record(1, 3);
     auto running = tally();
     ASSERT_TRUE(running->start());
     running->stop();
-    EXPECT_THAT(running->error(), HasSubstr("stopped by a test"));
-    EXPECT_EQ(bench_.registry.counter("adit_tally_failures_total", "").value(), 1u);
+    EXPECT_EQ(running->folded_position(), 0u);
     broken = false;
     running = tally();
     ASSERT_TRUE(running->start());
     running->stop();
     EXPECT_EQ(slices_->pool_work_since(0)->shares, 3u);
+}
+
+// Says that a transaction failed which is on disk.
+class DoubtfulStore final : public ledger::SliceStore {
+ public:
+    explicit DoubtfulStore(ledger::SliceStore& inner) : inner_(inner) {}
+    ledger::Stored<void> apply(const ledger::TallyDelta& delta) override {
+        const auto applied = inner_.apply(delta);
+        if (failures > 0 && failures-- > 0) return std::unexpected("commit: disk I/O error");
+        return applied;
+    }
+    ledger::Stored<std::optional<ledger::FoldPoint>> fold_point() override {
+        return inner_.fold_point();
+    }
+    ledger::Stored<ledger::Sum> account_work_since(share::AccountId id, std::int64_t s) override {
+        return inner_.account_work_since(id, s);
+    }
+    ledger::Stored<ledger::Sum> worker_work_since(share::WorkerId id, std::int64_t s) override {
+        return inner_.worker_work_since(id, s);
+    }
+    ledger::Stored<ledger::Sum> pool_work_since(std::int64_t s) override {
+        return inner_.pool_work_since(s);
+    }
+    ledger::Stored<std::vector<ledger::SliceRow>> slices(std::int64_t a, std::int64_t b) override {
+        return inner_.slices(a, b);
+    }
+    ledger::Stored<std::vector<ledger::TotalRow>> worker_totals() override {
+        return inner_.worker_totals();
+    }
+    ledger::Stored<std::vector<ledger::FoundBlock>> blocks() override { return inner_.blocks(); }
+    ledger::Stored<std::vector<share::AccountRecord>> accounts() override {
+        return inner_.accounts();
+    }
+    ledger::Stored<std::vector<share::WorkerRecord>> workers() override { return inner_.workers(); }
+    int failures = 1;
+
+ private:
+    ledger::SliceStore& inner_;
+};
+
+TEST_F(TallyThreadTest, CountsOnceWhatWasAppliedAndReportedAsFailed) {
+    record(1, 3);
+    DoubtfulStore doubtful(*slices_);
+    TallyThread running(files_, settings(), *bench_.log, doubtful, bench_.clock, bench_.registry,
+                        bench_.logger);
+    ASSERT_TRUE(running.start());
+    while (running.folded_position() < bench_.log->durable_position())
+        std::this_thread::yield();
+    running.stop();
+    EXPECT_EQ(running.error(), "");
+    EXPECT_EQ(slices_->pool_work_since(0)->shares, 3u);
+}
+
+TEST_F(TallyThreadTest, EndsInTimeWithMuchLeftToFold) {
+    for (job::JobId job = 1; job <= 5; ++job)
+        record(job, 60);  // more than a transaction
+    slices_.reset();
+    std::promise<void> reached;
+    std::promise<void> released;
+    bool first = true;
+    slices_ = std::move(*SqliteSlices::open({dir_.path() / "ledger.sqlite", 7 * 86'400, [&](int) {
+                                                 if (std::exchange(first, false)) {
+                                                     reached.set_value();
+                                                     released.get_future().wait();
+                                                 }
+                                                 return true;
+                                             }}));
+    auto in_a_hurry = settings();
+    in_a_hurry.stop_ms = 0;
+    TallyThread running(files_, in_a_hurry, *bench_.log, *slices_, bench_.clock, bench_.registry,
+                        bench_.logger);
+    ASSERT_TRUE(running.start());
+    reached.get_future().wait();
+    running.request_stop();
+    released.set_value();
+    running.stop();
+    EXPECT_EQ(running.error(), "");
+    EXPECT_GT(running.folded_position(), 0u);
+    EXPECT_LT(running.folded_position(), bench_.log->durable_position());
+    const auto next = tally();
+    ASSERT_TRUE(next->start());
+    next->stop();
+    EXPECT_EQ(slices_->pool_work_since(0)->shares, 300u);
+    bench_.log->close();
+    EXPECT_TRUE(audit().clean());
 }
 
 // The audit names the first thing that is not as recorded. One row a sort of lie.
@@ -209,6 +324,40 @@ TEST_F(AuditTest, NamesTheFirstLieOfEverySort) {
         EXPECT_THAT(report->first->text(), HasSubstr(what));
         EXPECT_GT(report->first->position, 0u);
     }
+}
+
+TEST_F(AuditTest, KeepsTheNewestJobHoweverOldItIs) {
+    const auto job = testing::mining_job(1);
+    bench_.log->record_job(job);
+    const auto account = bench_.log->account("alice");
+    const auto worker = bench_.log->worker(account, "rig");
+    const auto hand_over_one = [&](std::uint32_t& nonce) {
+        hand_over({{testing::mine(job, account, worker, nonce)}, {}, {}});
+    };
+    std::uint32_t nonce = 0;
+    hand_over_one(nonce);
+    // All nodes are gone for 90 minutes.
+    for (int i = 0; i < 3; ++i) {
+        bench_.clock.advance_ms(30 * 60'000);
+        hand_over_one(nonce);
+    }
+    bench_.log->record_job(testing::mining_job(2));
+    hand_over_one(nonce);
+    bench_.clock.advance_ms(59 * 60'000);
+    hand_over_one(nonce);
+    EXPECT_TRUE(audit_log(files_, testing::kDir, nullptr)->clean());
+    // The first share once more is noticed, however long ago it was.
+    std::uint32_t again = 0;
+    hand_over_one(again);
+    EXPECT_THAT(audit_log(files_, testing::kDir, nullptr)->first->text(),
+                HasSubstr("one that was not counted before"));
+    // An hour after its successor the job is over.
+    bench_.clock.advance_ms(3 * 60'000);
+    record(3, 1);
+    hand_over_one(nonce);
+    bench_.log->close();
+    const auto report = audit_log(files_, testing::kDir, nullptr);
+    EXPECT_EQ(report->differences, 2u);
 }
 
 TEST_F(AuditTest, NoticesALedgerThatWasChanged) {
