@@ -157,7 +157,7 @@ FileShareLog::Impl::Impl(FileSystem& files, ShareLogSettings settings, Recovered
       names_(settings_.max_accounts, settings_.max_workers, recovered.accounts, recovered.workers),
       segments_(
           files,
-          {settings_.dir, settings_.segment_bytes,
+          {settings_.dir, settings_.segment_bytes, settings_.retry_ms,
            settings_.answer_before_sync ? [this] { answer_frame(share::CommitResult::committed); }
                                         : std::function<void()>()},
           recovered.segment, std::move(recovered.file), recovered.slice_s, clock, logger) {
@@ -428,7 +428,10 @@ void FileShareLog::Impl::committed() {
     spare_ = std::move(frame_->bytes);
     frame_.reset();
     set_state(LogState::running);
+    // Whoever comes now waits for this as for a commit.
+    commit_started_ms_ = clock_.steady_ms();
     segments_.housekeep();
+    commit_started_ms_ = -1;
     metrics_.segment.set(static_cast<double>(segments_.segment_number()));
 }
 

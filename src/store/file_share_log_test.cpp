@@ -232,6 +232,21 @@ TEST_F(ShareLogTest, IsUnavailableOnAFullDiskAndComesBackWithSpace) {
     ASSERT_EQ(all.jobs.size(), 1u);
 }
 
+TEST(ShareLogReserve, IsTriedAgainOnlyAfterAWhile) {
+    FaultyFileSystem files(1);
+    // Space for the first segment, none for the next.
+    files.fail(FaultyFileSystem::Call::allocate, ENOSPC, 1'000, 1);
+    testing::LogBench bench(files);
+    ASSERT_TRUE(bench.open());
+    for (std::uint64_t mark = 1; mark <= 20; ++mark)
+        EXPECT_EQ(bench.commit(mark), share::CommitResult::committed);
+    bench.clock.advance_ms(bench.settings.retry_ms);
+    for (std::uint64_t mark = 21; mark <= 40; ++mark)
+        EXPECT_EQ(bench.commit(mark), share::CommitResult::committed);
+    bench.log->close();
+    EXPECT_EQ(bench.registry.counter("adit_log_io_failures_total", "").value(), 2u);
+}
+
 TEST_F(ShareLogTest, PutsABlockBehindTheSharesBeforeIt) {
     bench_.commit(1);
     files_.hold_syncs();

@@ -141,7 +141,12 @@ bool SegmentWriter::housekeep() {
         }
     }
     finished_.clear();
-    return reserve_ != nullptr || prepare_reserve();
+    if (reserve_) return true;
+    // On a full disk an attempt can take long, and the next commit waits behind it.
+    if (clock_.steady_ms() < next_reserve_ms_) return false;
+    if (prepare_reserve()) return true;
+    next_reserve_ms_ = clock_.steady_ms() + settings_.retry_ms;
+    return false;
 }
 
 bool SegmentWriter::note(const Io<void>& result) {

@@ -25,6 +25,7 @@ struct Frame {
 struct SegmentWriterSettings {
     std::filesystem::path dir;
     std::uint64_t segment_bytes = 64 << 20;
+    std::int64_t retry_ms = 1'000;  // between attempts of housekeep() to reserve
     // Called between write and fdatasync; only the power-cut test's mutant sets it.
     std::function<void()> before_sync;
 };
@@ -82,6 +83,7 @@ class SegmentWriter {
     bool usable_;         // no write to this file has failed
     bool doubt_ = false;  // bytes of a batch that failed may lie behind the segment's end
     std::unique_ptr<File> reserve_;
+    std::int64_t next_reserve_ms_ = 0;  // housekeep() does not try before; steady clock
     struct Finished {
         Seal seal;
         std::unique_ptr<File> file;
