@@ -51,6 +51,7 @@ void Server::stop_shards(std::int64_t linger_ms) {
 void Server::start() {
     for (const auto& listen : settings_.listen)
         open_listener(listen);
+    reserver_ = std::jthread([this](std::stop_token stop) { sessions_.keep_ahead(stop); });
     for (auto& shard : shards_)
         shard->start();
 }

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace adit::stratum {
@@ -77,6 +78,7 @@ class Server final : public StratumServer {
     std::vector<std::shared_ptr<net::TlsContext>> tls_;
     std::vector<net::Address> addresses_;
     std::vector<std::unique_ptr<Shard>> shards_;
+    std::jthread reserver_;  // keeps extranonces ahead of need
 };
 
 }  // namespace adit::stratum

@@ -3,26 +3,56 @@
 #include "base/check.h"
 
 namespace adit::stratum {
+namespace {
+
+constexpr auto kRetry = std::chrono::seconds(1);
+
+}  // namespace
 
 SessionRegistry::SessionRegistry(ExtranonceSource& source, std::uint32_t instance,
                                  std::size_t max_released)
     : source_(source), instance_(instance), max_released_(max_released) {
     ADIT_CHECK(instance < 1u << kInstanceBits, "the instance fits its bits");
+    reserve_ahead();
+}
+
+bool SessionRegistry::reserve_ahead() {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!reserve_is_due()) return true;
+    }
+    const auto range = source_.reserve(kRangeSize);
+    if (!range) return false;
+    const std::lock_guard lock(mutex_);
+    next_range_ = *range;
+    return true;
+}
+
+void SessionRegistry::keep_ahead(std::stop_token stop) {
+    while (!stop.stop_requested()) {
+        {
+            std::unique_lock lock(mutex_);
+            due_.wait(lock, stop, [this] { return reserve_is_due(); });
+        }
+        if (stop.stop_requested() || reserve_ahead()) continue;
+        std::unique_lock lock(mutex_);
+        due_.wait_for(lock, stop, kRetry, [] { return false; });
+    }
 }
 
 std::optional<std::uint32_t> SessionRegistry::take_extranonce1() {
     constexpr std::uint32_t kCounterBits = 32 - kInstanceBits;
     constexpr std::uint64_t kMask = (1u << kCounterBits) - 1;
     // The counter comes round after 67 million sessions; a value whose session still lives is
-    // skipped then. Every range may be in use in full, so a few are tried.
+    // skipped then. Ranges may be in use in full, so both are tried.
     for (std::uint64_t tries = 0; tries < 4 * kRangeSize; ++tries) {
         if (range_.begin == range_.end) {
-            const auto range = source_.reserve(kRangeSize);
-            if (!range) return std::nullopt;
-            range_ = *range;
+            if (!next_range_) return std::nullopt;
+            range_ = *std::exchange(next_range_, std::nullopt);
         }
         const auto value =
             instance_ << kCounterBits | static_cast<std::uint32_t>(range_.begin++ & kMask);
+        if (reserve_is_due()) due_.notify_one();
         if (in_use_.insert(value).second) return value;
     }
     return std::nullopt;

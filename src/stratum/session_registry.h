@@ -6,10 +6,12 @@
 #include "net/connection.h"
 #include "stratum/session_memory.h"
 
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -41,8 +43,15 @@ class SessionRegistry {
     static constexpr std::uint64_t kRangeSize = 4096;
 
     // instance: 0..63, distinct among pools that share a chain of jobs. max_released bounds what is
-    // kept for a resume; the longest gone gives way.
+    // kept for a resume; the longest gone gives way. Reserves the first range.
     SessionRegistry(ExtranonceSource& source, std::uint32_t instance, std::size_t max_released);
+
+    // Reserving waits for the disk, so the registry does it ahead of need, never while a shard
+    // waits for it. reserve_ahead() takes the next range once half of the present one is used;
+    // false when storage refused. keep_ahead() does so whenever it is due, on a thread of its own,
+    // and after a refusal again in a second.
+    bool reserve_ahead();
+    void keep_ahead(std::stop_token stop);
 
     // A new extranonce1 and token for this connection; null when there is none to give.
     std::shared_ptr<SessionMemory> open(const SessionPlace& place);
@@ -77,6 +86,9 @@ class SessionRegistry {
     using Entries = std::unordered_map<SessionToken, Entry, TokenHash>;
 
     std::optional<std::uint32_t> take_extranonce1();
+    bool reserve_is_due() const {
+        return !next_range_ && range_.end - range_.begin <= kRangeSize / 2;
+    }
     void forget(Entries::iterator entry, std::uint32_t extranonce1);
 
     ExtranonceSource& source_;
@@ -84,6 +96,8 @@ class SessionRegistry {
     const std::size_t max_released_;
     mutable std::mutex mutex_;
     ExtranonceSource::Range range_;
+    std::optional<ExtranonceSource::Range> next_range_;
+    std::condition_variable_any due_;
     Entries entries_;
     std::unordered_set<std::uint32_t> in_use_;
     std::deque<std::pair<std::int64_t, SessionToken>> release_order_;

@@ -4,6 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <future>
+#include <thread>
+
 namespace adit::stratum {
 namespace {
 
@@ -13,12 +17,16 @@ constexpr SessionPlace kThere{1, net::ConnectionId{7}};
 class Counter final : public ExtranonceSource {
  public:
     std::optional<Range> reserve(std::uint64_t count) override {
+        ++asked;
+        if (meanwhile) meanwhile();
         if (empty) return std::nullopt;
         next += count;
         return Range{next - count, next};
     }
     std::uint64_t next = 0;
+    int asked = 0;
     bool empty = false;
+    std::function<void()> meanwhile;
 };
 
 TEST(SessionRegistry, CarriesTheInstanceInEveryExtranonce) {
@@ -35,14 +43,54 @@ TEST(SessionRegistry, GivesNothingWhenStorageCannotPromiseUniqueness) {
     EXPECT_EQ(registry.open(kHere), nullptr);
 }
 
+TEST(SessionRegistry, ReservesAheadWithoutHoldingAnybodyUp) {
+    Counter counter;
+    SessionRegistry registry(counter, 0, 10);
+    for (std::uint64_t i = 0; i < SessionRegistry::kRangeSize / 2; ++i) {
+        EXPECT_TRUE(registry.reserve_ahead());
+        EXPECT_EQ(counter.asked, 1) << "not before half is used";
+        registry.open(kHere);
+    }
+    // Connections are served while storage works.
+    counter.meanwhile = [&] { EXPECT_NE(registry.open(kHere), nullptr); };
+    counter.empty = true;
+    EXPECT_FALSE(registry.reserve_ahead());
+    counter.empty = false;
+    EXPECT_TRUE(registry.reserve_ahead());
+    EXPECT_TRUE(registry.reserve_ahead());
+    EXPECT_EQ(counter.asked, 3) << "one range ahead is enough";
+    for (auto i = registry.live(); i < 2 * SessionRegistry::kRangeSize; ++i)
+        ASSERT_NE(registry.open(kHere), nullptr);
+    EXPECT_EQ(registry.open(kHere), nullptr) << "nobody waits for storage";
+    EXPECT_EQ(counter.asked, 3);
+}
+
+TEST(SessionRegistry, KeepsAheadOnAThreadUntilItIsStopped) {
+    Counter counter;
+    SessionRegistry registry(counter, 0, 10);
+    std::promise<void> reserved;
+    counter.meanwhile = [&, done = false]() mutable {
+        if (!std::exchange(done, true)) reserved.set_value();
+    };
+    std::jthread keeper([&](std::stop_token stop) { registry.keep_ahead(stop); });
+    for (std::uint64_t i = 0; i < SessionRegistry::kRangeSize / 2; ++i)
+        registry.open(kHere);
+    EXPECT_EQ(reserved.get_future().wait_for(std::chrono::seconds(20)), std::future_status::ready);
+}
+
 TEST(SessionRegistry, SkipsValuesThatStillLiveWhenTheCounterComesRound) {
     Counter counter;
     SessionRegistry registry(counter, 0, 10);
-    const auto old = registry.open(kHere);
-    for (std::uint64_t i = 1; i < SessionRegistry::kRangeSize; ++i)
-        registry.open(kHere);
+    std::shared_ptr<SessionMemory> last;
+    for (std::uint64_t i = 0; i < SessionRegistry::kRangeSize; ++i)
+        last = registry.open(kHere);
+    registry.release(last, kHere, false, 0);
     counter.next = std::uint64_t{1} << 26;  // all values were given once
-    EXPECT_NE(registry.open(kHere)->extranonce1, old->extranonce1);
+    EXPECT_TRUE(registry.reserve_ahead());
+    EXPECT_EQ(registry.open(kHere)->extranonce1, last->extranonce1) << "the only one free";
+    EXPECT_EQ(registry.open(kHere), nullptr) << "until the next range is there";
+    EXPECT_TRUE(registry.reserve_ahead());
+    EXPECT_NE(registry.open(kHere), nullptr);
 }
 
 TEST(SessionRegistry, ResumesOnlyWhatWasReleasedAtMostTenMinutesAgo) {
