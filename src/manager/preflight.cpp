@@ -4,6 +4,7 @@
 #include "net/file_limit.h"
 #include "net/tls.h"
 #include "node/rpc_client.h"
+#include "node/template_fetcher.h"
 #include "node/template_parser.h"
 
 #include <simdjson.h>
@@ -65,7 +66,9 @@ void probe_node(const Config& config, const NodeConfig& wanted, Findings& findin
     if (info->result()["initialblockdownload"].get(downloading) != simdjson::SUCCESS) {
         downloading = false;
     }
-    const auto answer = client.call("getblocktemplate", R"([{"rules":["segwit"]}])");
+    const auto answer =
+        client.call("getblocktemplate",
+                    fmt::format(R"([{{"rules":{}}}])", node::template_rules(config.pool.chain)));
     if (!answer) {
         return findings.fault(subject, wanted.line,
                               fmt::format("no block template: {}", answer.error().message),
