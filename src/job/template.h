@@ -86,6 +86,13 @@ class BlockSink {
  public:
     virtual ~BlockSink() = default;
     virtual void submit(std::shared_ptr<const BlockCandidate> candidate) = 0;
+    // As submit(). `kept` is called once, on any thread, when no crash can lose the block any more:
+    // it is on disk, or a node has it. A sink that keeps nothing calls it at once.
+    virtual void submit_and_keep(std::shared_ptr<const BlockCandidate> candidate,
+                                 std::function<void()> kept) {
+        submit(std::move(candidate));
+        kept();
+    }
 };
 
 }  // namespace adit::job

@@ -148,9 +148,18 @@ void BlockDesk::stop() {
 }
 
 void BlockDesk::submit(std::shared_ptr<const job::BlockCandidate> candidate) {
+    submit_and_keep(std::move(candidate), [] {});
+}
+
+void BlockDesk::submit_and_keep(std::shared_ptr<const job::BlockCandidate> candidate,
+                                std::function<void()> kept) {
     {
-        const std::lock_guard lock(mutex_);
-        if (!known_.insert(candidate->hash).second) return;
+        std::unique_lock lock(mutex_);
+        if (!known_.insert(candidate->hash).second) {
+            lock.unlock();
+            return kept();
+        }
+        keeping_.emplace(candidate->hash, std::move(kept));
         open_.emplace(candidate->hash, candidate);
         // Under one lock and before the nodes, so that no answer is noted before the file is there.
         if (!push_locked([this, candidate] { save(*candidate); })) {
@@ -176,6 +185,16 @@ void BlockDesk::save(const job::BlockCandidate& candidate) {
                       {{"hash", candidate.hash.rpc_hex()}, {"why", file.error().text()}});
     }
     log_.record_block(candidate, file ? *file : std::string{});
+    if (file) tell_kept(candidate.hash);
+}
+
+void BlockDesk::tell_kept(const chain::Hash256& hash) {
+    std::function<void()> kept;
+    {
+        const std::lock_guard lock(mutex_);
+        if (auto waiting = keeping_.extract(hash)) kept = std::move(waiting.mapped());
+    }
+    if (kept) kept();
 }
 
 void BlockDesk::on_report(const node::SubmitReport& report) {
@@ -193,6 +212,11 @@ void BlockDesk::on_report(const node::SubmitReport& report) {
         }
         mark_locked(report, note);
     }
+    const bool held = std::ranges::any_of(report.nodes, [](const node::NodeOutcome& outcome) {
+        return outcome.verdict == node::NodeVerdict::holds ||
+               outcome.verdict == node::NodeVerdict::in_best_chain;
+    });
+    if (held || final) tell_kept(candidate.hash);
     if (report.state == node::SubmitState::accepted) {
         accepted_.add();
         logger_.info("block", "block accepted",

@@ -52,6 +52,8 @@ class BlockDesk final : public job::BlockSink {
     void stop();
 
     void submit(std::shared_ptr<const job::BlockCandidate> candidate) override;
+    void submit_and_keep(std::shared_ptr<const job::BlockCandidate> candidate,
+                         std::function<void()> kept) override;
     // For the submitter: what became of a block.
     void on_report(const node::SubmitReport& report);
     // For the chain scan: whether the pool knows a block, and a block of ours that it does not
@@ -73,6 +75,8 @@ class BlockDesk final : public job::BlockSink {
     void mark_locked(const node::SubmitReport& report, std::string note);
     void run();
     void save(const job::BlockCandidate& candidate);
+    // Tells whoever waits that this block cannot be lost any more.
+    void tell_kept(const chain::Hash256& hash);
 
     store::CandidateStore& candidates_;
     store::FileShareLog& log_;
@@ -92,6 +96,8 @@ class BlockDesk final : public job::BlockSink {
     store::BlockHashes settled_;  // said final once
     // Without a final state.
     std::unordered_map<chain::Hash256, CandidateRef, chain::Hash256Hasher> open_;
+    // Who waits for a block to be on disk or with a node.
+    std::unordered_map<chain::Hash256, std::function<void()>, chain::Hash256Hasher> keeping_;
     std::deque<Task> tasks_;
     bool stopping_ = false;
     std::jthread thread_;

@@ -20,6 +20,14 @@ struct Shard::Miner final : net::ConnectionState {
     net::CloseReason close_reason = net::CloseReason::protocol_error;  // that will be told then
 };
 
+// What is known of a block while its share waits: `true` is told only when no crash can lose the
+// block any more, so its share may have to wait beyond its commit. Touched on the shard's thread.
+struct BlockFate {
+    bool kept = false;
+    // The share, once committed, and how it has to be answered.
+    std::function<void()> answer;
+};
+
 // A share that was accepted and waits for the disk. `answer` false: it was refused, and is recorded
 // only because it is a block.
 struct AwaitingCommit {
@@ -27,6 +35,7 @@ struct AwaitingCommit {
     SubmitTicket ticket;
     double difficulty = 0;
     bool answer = true;
+    BlockFateRef block;  // of a share that is a block; usually null
 };
 
 struct Shard::InFlight {

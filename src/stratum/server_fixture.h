@@ -125,6 +125,27 @@ class TestSink final : public job::BlockSink {
         shares_before_.push_back(recorder_.shares());
         blocks_.push_back(std::move(candidate));
     }
+    void submit_and_keep(std::shared_ptr<const job::BlockCandidate> candidate,
+                         std::function<void()> kept) override {
+        submit(std::move(candidate));
+        const std::lock_guard lock(mutex_);
+        if (withholding_) {
+            withheld_.push_back(std::move(kept));
+        } else {
+            kept();
+        }
+    }
+    // From now on blocks take their time to reach the disk; all do at the next call of keep().
+    void withhold() {
+        const std::lock_guard lock(mutex_);
+        withholding_ = true;
+    }
+    void keep() {
+        const std::lock_guard lock(mutex_);
+        withholding_ = false;
+        for (const auto& kept : std::exchange(withheld_, {}))
+            kept();
+    }
     std::vector<std::shared_ptr<const job::BlockCandidate>> blocks() {
         const std::lock_guard lock(mutex_);
         return blocks_;
@@ -140,6 +161,8 @@ class TestSink final : public job::BlockSink {
     std::mutex mutex_;
     std::vector<std::shared_ptr<const job::BlockCandidate>> blocks_;
     std::vector<std::size_t> shares_before_;
+    std::vector<std::function<void()>> withheld_;
+    bool withholding_ = false;
 };
 
 // A miner that knows the job objects, so it can hash without parsing notifies.

@@ -301,7 +301,7 @@ void Shard::drain() {
 }
 
 void Shard::finish_drain() {
-    if (drained_ || !in_flight_.empty() || !shares_.empty()) return;
+    if (drained_ || !in_flight_.empty() || !shares_.empty() || unkept_ != 0) return;
     loop_.for_each([](net::Connection& connection) {
         connection.close_gracefully(net::CloseReason::shutdown);
     });

@@ -26,6 +26,10 @@ namespace adit::stratum {
 
 class Shard;
 
+struct BlockFate;
+using BlockFateRef = std::shared_ptr<BlockFate>;
+struct AwaitingCommit;
+
 // Counters that all shards add to.
 struct ServerMetrics {
     explicit ServerMetrics(metrics::Registry& registry);
@@ -125,13 +129,15 @@ class Shard final : public net::ConnectionHandler, public share::CommitListener,
     void judge();
     void settle(std::size_t index, bool recorded, Moment now);
     // False when this block was reported a moment ago already.
-    bool report_block(const PendingSubmit& pending, const Miner& miner,
-                      const share::Verdict& verdict);
+    BlockFateRef report_block(const PendingSubmit& pending, const Miner& miner,
+                              const share::Verdict& verdict);
     // Fills in whose share this is. False when the log cannot take a new name.
     bool identify(Miner& miner, const SubmitTicket& ticket, share::PendingShare& share);
     void record();
     void answer(std::uint64_t ticket, share::CommitResult result);
     void answer(InFlight& batch, share::CommitResult result);
+    void answer(const AwaitingCommit& share, share::CommitResult result);
+    void on_kept(BlockFate& fate);
     void tick();
     void broadcast(const job::JobRef& job);
     void finish_drain();
@@ -155,11 +161,13 @@ class Shard final : public net::ConnectionHandler, public share::CommitListener,
     std::vector<Miner*> senders_;
     std::vector<share::Verdict> verdicts_;
     std::vector<bool> recorded_;
+    std::vector<BlockFateRef> fates_;  // of this turn's blocks; null for all other shares
 
     std::unique_ptr<InFlight> gathering_;
     std::deque<std::unique_ptr<InFlight>> in_flight_;
     std::vector<std::unique_ptr<InFlight>> spare_;
     std::uint64_t next_ticket_ = 1;
+    std::size_t unkept_ = 0;  // committed shares whose block is not kept yet
 
     // The last blocks reported, so that a share sent again does not build its block again.
     std::array<chain::Hash256, 16> reported_{};

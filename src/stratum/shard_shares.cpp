@@ -40,13 +40,13 @@ void Shard::judge() {
     verdicts_.resize(shares_.size());
     processor_.process(shares_, verdicts_);
     recorded_.assign(shares_.size(), false);
+    fates_.assign(shares_.size(), nullptr);
     for (std::size_t i = 0; i < shares_.size(); ++i) {
         const auto& verdict = verdicts_[i];
-        const bool fresh_block = verdict.block && report_block(pending_[i], *senders_[i], verdict);
+        if (verdict.block) fates_[i] = report_block(pending_[i], *senders_[i], verdict);
         // Of what is refused only a stale block is recorded, once and worth nothing: any other
         // record would count a share twice or name nobody. The sink keeps every block in any case.
-        recorded_[i] =
-            !verdict.refusal || (fresh_block && verdict.refusal == share::Refusal::stale);
+        recorded_[i] = !verdict.refusal || (fates_[i] && verdict.refusal == share::Refusal::stale);
     }
     const auto now = moment();
     for (std::size_t i = 0; i < shares_.size(); ++i)
@@ -83,7 +83,8 @@ void Shard::settle(std::size_t index, bool recorded, Moment now) {
     }
     const double difficulty = verdict.uncredited || !accepted ? 0 : share.difficulty.value();
     gathering_->batch.shares.push_back(share::record_of(share, verdict));
-    gathering_->waiting.push_back({miner.id, std::move(pending.ticket), difficulty, accepted});
+    gathering_->waiting.push_back(
+        {miner.id, std::move(pending.ticket), difficulty, accepted, std::move(fates_[index])});
     if (gathering_->waiting.size() >= kSharesPerBatch) record();
 }
 
@@ -98,9 +99,10 @@ bool Shard::identify(Miner& miner, const SubmitTicket& ticket, share::PendingSha
     return worker != 0;
 }
 
-bool Shard::report_block(const PendingSubmit& pending, const Miner& miner,
-                         const share::Verdict& verdict) {
-    if (std::ranges::find(reported_, verdict.hash) != reported_.end()) return false;
+// Null when this block was reported before.
+BlockFateRef Shard::report_block(const PendingSubmit& pending, const Miner& miner,
+                                 const share::Verdict& verdict) {
+    if (std::ranges::find(reported_, verdict.hash) != reported_.end()) return nullptr;
     reported_[next_reported_++ % reported_.size()] = verdict.hash;
     const auto& share = pending.share;
     auto candidate = std::make_shared<job::BlockCandidate>();
@@ -114,9 +116,18 @@ bool Shard::report_block(const PendingSubmit& pending, const Miner& miner,
     auto name = miner.session.name_of(pending.ticket);
     candidate->account = std::move(name.account);
     candidate->worker = std::move(name.worker);
-    parts_.blocks.submit(std::move(candidate));
+    auto fate = std::make_shared<BlockFate>();
+    parts_.blocks.submit_and_keep(std::move(candidate),
+                                  [this, fate] { loop_.post([this, fate] { on_kept(*fate); }); });
     parts_.metrics.blocks.add();
-    return true;
+    return fate;
+}
+
+void Shard::on_kept(BlockFate& fate) {
+    fate.kept = true;
+    if (!fate.answer) return;
+    --unkept_;
+    std::exchange(fate.answer, nullptr)();
 }
 
 void Shard::record() {
@@ -149,25 +160,35 @@ void Shard::answer(std::uint64_t ticket, share::CommitResult result) {
 }
 
 void Shard::answer(InFlight& batch, share::CommitResult result) {
-    const auto now = moment();
     double work = 0;
     for (auto& share : batch.waiting) {
         if (result == share::CommitResult::committed) work += share.difficulty;
-        net::Connection* connection = nullptr;
-        auto* miner = miner_at(share.sender, &connection);
-        if (miner == nullptr || !share.answer) continue;
-        replies_.clear();
-        miner->session.on_committed(share.ticket, result, now, replies_);
-        if (!replies_.empty()) connection->send(replies_);
-        if (result == share::CommitResult::committed &&
-            (miner->noted_good_ms < 0 || now.steady_ms - miner->noted_good_ms > kNoteGoodMs)) {
-            miner->noted_good_ms = now.steady_ms;
-            parts_.bans.note_good(connection->peer().ip_text(), now.steady_ms);
+        if (share.block && !share.block->kept && result == share::CommitResult::committed) {
+            ++unkept_;
+            auto* const fate = share.block.get();
+            fate->answer = [this, share = std::move(share), result] { answer(share, result); };
+        } else {
+            answer(share, result);
         }
-        close_if_answered(*connection, *miner);
     }
     parts_.metrics.work.add(work);
     parts_.metrics.ack_ms.observe(static_cast<double>(loop_.now_ns() - batch.handed_ns) / 1e6);
+}
+
+void Shard::answer(const AwaitingCommit& share, share::CommitResult result) {
+    net::Connection* connection = nullptr;
+    auto* miner = miner_at(share.sender, &connection);
+    if (miner == nullptr || !share.answer) return;
+    const auto now = moment();
+    replies_.clear();
+    miner->session.on_committed(share.ticket, result, now, replies_);
+    if (!replies_.empty()) connection->send(replies_);
+    if (result == share::CommitResult::committed &&
+        (miner->noted_good_ms < 0 || now.steady_ms - miner->noted_good_ms > kNoteGoodMs)) {
+        miner->noted_good_ms = now.steady_ms;
+        parts_.bans.note_good(connection->peer().ip_text(), now.steady_ms);
+    }
+    close_if_answered(*connection, *miner);
 }
 
 void Shard::on_refused(Session&, share::Refusal reason) {

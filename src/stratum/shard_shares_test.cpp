@@ -55,6 +55,22 @@ TEST_F(ServerTest, SubmitsABlockBeforeTheShareIsRecorded) {
     EXPECT_EQ(parsed->merkle_root(), parsed->header.merkle_root);
 }
 
+TEST_F(ServerTest, TellsTrueForABlockOnlyWhenNoCrashCanLoseIt) {
+    start();
+    const auto job = publish();
+    auto miner = working();
+    sink_.withhold();
+    miner.submit(10, *job, 0, true);
+    ASSERT_TRUE(recorder_.wait_for_shares(1));
+    // Shares after it do not wait.
+    miner.submit(11, *job, 1, false);
+    EXPECT_EQ(miner.receive()["id"], 11);
+    sink_.keep();
+    const auto reply = miner.receive();
+    EXPECT_EQ(reply["id"], 10);
+    EXPECT_EQ(reply["result"], true);
+}
+
 TEST_F(ServerTest, SubmitsAStaleBlockAndRefusesItsShare) {
     start();
     const auto old_job = publish(1);
