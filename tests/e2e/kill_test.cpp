@@ -98,7 +98,7 @@ TEST(KilledPool, HasEveryShareThatItAnsweredTrueExactlyOnceAfterTwentyFourKills)
     expect_ledger_equals_log(data, log);
 
     // Blocks: every one of the best chain that pays the pool is known to it, and every one that it
-    // wrote down reached the chain.
+    // answered true or wrote down reached the chain.
     const auto stored = stored_blocks(data);
     std::size_t ours = 0;
     for (std::int32_t height = 1; height <= run.node->height(); ++height) {
@@ -108,6 +108,8 @@ TEST(KilledPool, HasEveryShareThatItAnsweredTrueExactlyOnceAfterTwentyFourKills)
         EXPECT_NE(find(stored, block->header.hash()), nullptr) << height;
     }
     EXPECT_GE(ours, 3U);
+    for (const auto& hash : crew.book().blocks())
+        EXPECT_TRUE(run.node.holds(hash)) << "answered true and lost: " << hash.rpc_hex();
     std::unordered_map<chain::Hash256, int, chain::Hash256Hasher> recorded;
     for (const auto& block : log.blocks) {
         EXPECT_TRUE(run.node.holds(block.hash)) << block.hash.rpc_hex();
