@@ -1,5 +1,7 @@
 #include "manager/pool_parts.h"
 
+#include "base/wait.h"
+
 #include <cmath>
 
 namespace adit::manager {
@@ -10,7 +12,6 @@ constexpr std::size_t kMostShards = 16;
 // Jobs are refreshed this much before refresh_s has passed, so that miners hear of one in time and
 // no connection needs a keep-alive of its own.
 constexpr int kRefreshLeadMs = 1'000;
-constexpr std::chrono::milliseconds kAnswerPoll{10};
 
 }  // namespace
 
@@ -122,11 +123,9 @@ void NodeSide::stop_sources() {
 
 bool NodeSide::await_answers(const base::Clock& clock, std::int64_t deadline_ms) const {
     if (!submitter) return true;
-    while (!std::ranges::all_of(submitter->reports(), is_answered)) {
-        if (clock.steady_ms() >= deadline_ms) return false;
-        std::this_thread::sleep_for(kAnswerPoll);
-    }
-    return true;
+    return base::wait_until(clock, deadline_ms, [this] {
+        return std::ranges::all_of(submitter->reports(), is_answered);
+    });
 }
 
 void NodeSide::stop() {

@@ -1,5 +1,6 @@
 #include "stratum/server.h"
 
+#include "base/wait.h"
 #include "net/tls.h"
 
 #include <condition_variable>
@@ -9,8 +10,7 @@ namespace adit::stratum {
 namespace {
 
 constexpr std::size_t kMaxBans = 100'000;
-constexpr std::size_t kMaxReleased = 65'536;  // sessions kept for a resume
-constexpr auto kDrainPoll = std::chrono::milliseconds(2);
+constexpr std::size_t kMaxReleased = 65'536;      // sessions kept for a resume
 constexpr std::int64_t kLingerMs = 1'200;         // a graceful close takes up to 1 s
 constexpr std::size_t kOutputBytes = 256 * 1024;  // unsent, of one connection
 
@@ -100,18 +100,13 @@ void Server::stop_accepting() {
 bool Server::drain(std::chrono::steady_clock::time_point deadline) {
     for (auto& shard : shards_)
         shard->drain();
-    std::mutex mutex;
-    std::condition_variable never;
-    std::unique_lock lock(mutex);
     const auto all_drained = [&] {
         return std::all_of(shards_.begin(), shards_.end(),
                            [](const auto& shard) { return shard->drained(); });
     };
     const auto end_ms =
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline.time_since_epoch()).count();
-    while (!all_drained() && clock_.steady_ms() < end_ms)
-        never.wait_for(lock, kDrainPoll);
-    const bool answered = all_drained();
+    const bool answered = base::wait_until(clock_, end_ms, all_drained);
     // What was written last reaches its miner, also when the deadline has passed.
     stop_shards(kLingerMs);
     return answered;
