@@ -88,7 +88,7 @@ TEST_F(RpcMethodsTest, OffersATemplateThatMakesAGoodBlock) {
 
     auto block = build_block(chain.make_template(), builder.key().p2pkh_script());
     EXPECT_EQ(base::to_hex(block.transactions[0].outputs[1].script),
-              offered["default_witness_commitment"]);
+              offered["default_witness_commitment"].get<std::string>());
     EXPECT_EQ(
         ok("getblocktemplate", Json::array({Json{{"mode", "proposal"}, {"data", hex(block)}}})),
         nullptr);

@@ -15,12 +15,24 @@ using ::testing::HasSubstr;
 using Call = FaultyFileSystem::Call;
 using share::CommitResult;
 
+// Where a log stands that was found at `position`, once it has recorded that it was started.
+share::LogPosition after_run_record(share::LogPosition position) {
+    base::Bytes run;
+    share::append_record(run, share::RunRecord{0, ADIT_VERSION});
+    return position + kFrameHeaderSize + run.size();
+}
+
 class ShareLogTest : public ::testing::Test {
  protected:
     ShareLogTest() { reopen(); }
     void reopen() {
         const auto opened = bench_.open();
         ASSERT_TRUE(opened) << opened.error().text();
+    }
+    // Waits until the log is durable past this point.
+    share::LogPosition position_after_start(share::LogPosition before) {
+        EXPECT_TRUE(bench_.log->wait_past(before, {}, 60'000));
+        return bench_.log->durable_position();
     }
     testing::LogContents read() { return testing::read_log(files_); }
     double metric(std::string_view name) { return bench_.registry.gauge(name, "").value(); }
@@ -84,7 +96,7 @@ TEST_F(ShareLogTest, RebuildsASealThatIsMissingOrDamaged) {
     seal[40] ^= 1;
     files_.overwrite(testing::kDir / seal_name(2), seal);
     reopen();
-    EXPECT_EQ(bench_.log->durable_position(), position);
+    EXPECT_EQ(position_after_start(position), after_run_record(position));
     EXPECT_EQ(bench_.log->account("alice"), 1u);
     EXPECT_EQ(bench_.log->account("bob"), 2u);
     EXPECT_EQ(bench_.log->shares_recorded(), 2'001u);
@@ -357,7 +369,8 @@ TEST_F(DamagedLogTest, NoticesDamageToTheLengthOfABatch) {
 TEST_F(DamagedLogTest, CutsATornLastBatch) {
     damage(batches_.size() - 1, kFrameHeaderSize + 100);
     reopen();
-    EXPECT_EQ(bench_.log->durable_point().position, batches_.back().before.position);
+    const auto cut = batches_.back().before.position;
+    EXPECT_EQ(position_after_start(cut), after_run_record(cut));
     EXPECT_EQ(bench_.commit(9'000), CommitResult::committed);
     bench_.log->close();
     const auto all = read();
