@@ -109,7 +109,7 @@ function(adit_fuzz name source)
   set(scratch ${CMAKE_CURRENT_BINARY_DIR}/found/${name})
   file(MAKE_DIRECTORY ${scratch})
   add_test(NAME fuzz_${name}
-           COMMAND fuzz_${name} -max_total_time=10 -timeout=10 -rss_limit_mb=4096 -print_final_stats=0
+           COMMAND fuzz_${name} -seed=1 -max_total_time=10 -timeout=10 -rss_limit_mb=4096 -print_final_stats=0
                    ${scratch} ${corpus})
   set_tests_properties(fuzz_${name} PROPERTIES LABELS fuzz TIMEOUT 120)
   add_dependencies(adit_fuzz_targets fuzz_${name})

@@ -289,6 +289,10 @@ bool valid_json(std::string_view line, unsigned max_depth) {
 }
 
 JsonReader::JsonReader(std::string_view raw) : at_(raw.data()), end_(raw.data() + raw.size()) {
+    while (!raw.empty() && is_space(raw.back())) {
+        raw.remove_suffix(1);
+        --end_;
+    }
     if (raw.size() < 2 || (raw.front() != '[' && raw.front() != '{')) {
         at_ = end_;
         return;

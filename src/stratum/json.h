@@ -31,7 +31,8 @@ bool valid_json(std::string_view line, unsigned max_depth);
 // Reads the members of one array or object of already valid JSON, in order.
 class JsonReader {
  public:
-    // `raw` is the text of an array or object; anything else reads as empty.
+    // `raw` is the text of an array or object, perhaps with space behind it; anything else reads as
+    // empty.
     explicit JsonReader(std::string_view raw);
 
     // The next element of an array; nullopt at the end.

@@ -163,5 +163,14 @@ TEST(Json, WritesTexts) {
     EXPECT_EQ(out, "\"??\"");
 }
 
+TEST(JsonReader, ToleratesSpaceBehindTheValue) {
+    JsonReader empty("{} ");
+    EXPECT_FALSE(empty.member());
+    JsonReader array("[1, 2]\t ");
+    EXPECT_EQ(array.element()->raw, "1");
+    EXPECT_EQ(array.element()->raw, "2");
+    EXPECT_FALSE(array.element());
+}
+
 }  // namespace
 }  // namespace adit::stratum
