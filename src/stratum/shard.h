@@ -128,7 +128,7 @@ class Shard final : public net::ConnectionHandler, public share::CommitListener,
 
     void judge();
     void settle(std::size_t index, bool recorded, Moment now);
-    // False when this block was reported a moment ago already.
+    // Null when this block was reported a moment ago already.
     BlockFateRef report_block(const PendingSubmit& pending, const Miner& miner,
                               const share::Verdict& verdict);
     // Fills in whose share this is. False when the log cannot take a new name.
