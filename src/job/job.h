@@ -30,6 +30,12 @@ struct Job {
     // tail. Stratum's coinb1 is head ++ variant, its coinb2 is tail.
     base::Bytes coinbase_head;
     base::Bytes coinbase_tail;
+    // Whom the outputs pay: 0, the pool's own script alone; otherwise as this snapshot's weights
+    // say, and its dues where `pays_dues`. With `pays_finder` the first output's script is that of
+    // the account which submits the share, and coinbase_tail has the pool's own in its place.
+    std::uint64_t snapshot = 0;
+    bool pays_dues = false;
+    bool pays_finder = false;
     std::vector<chain::Hash256> branches;
 
     std::uint32_t version = 0;  // with the rolling mask cleared

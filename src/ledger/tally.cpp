@@ -8,6 +8,13 @@ namespace {
 // Vardiff uses few values; what does not fit is computed again.
 constexpr std::size_t kWorkCacheSize = 1 << 14;
 
+// Records that fold into something else than a fact.
+template <class T>
+concept FoldedRecord =
+    std::same_as<T, share::ShareRecord> || std::same_as<T, share::JobRecord> ||
+    std::same_as<T, share::AccountRecord> || std::same_as<T, share::WorkerRecord> ||
+    std::same_as<T, share::BlockRecord> || std::same_as<T, share::RunRecord>;
+
 }  // namespace
 
 Sum& Sum::operator+=(const Sum& other) {
@@ -54,6 +61,8 @@ std::expected<void, TallyError> Tally::fold(const share::LogBatch& batch) {
             delta_.worker_names.push_back(std::move(*worker));
         } else if (const auto* block = std::get_if<share::BlockRecord>(&*record)) {
             add_block(*block, batch);
+        } else {
+            add_fact(std::move(*record), batch);
         }
     }
     if (records != batch.records || shares != batch.shares) {
@@ -116,8 +125,19 @@ std::expected<void, TallyError> Tally::add_share(const share::ShareRecord& share
 void Tally::add_block(const share::BlockRecord& block, const share::LogBatch& batch) {
     auto& slice = delta_.after.slice;
     delta_.blocks.push_back({block, batch.before.position, batch.time_ms, slice});
+    delta_.facts.push_back({delta_.blocks.back(), batch.before.position, batch.time_ms});
     slice.sequence += 1;
     forget_open_sums();
+}
+
+void Tally::add_fact(share::Record record, const share::LogBatch& batch) {
+    std::visit(
+        [&]<class T>(T& fact) {
+            if constexpr (!FoldedRecord<T>) {
+                delta_.facts.push_back({std::move(fact), batch.before.position, batch.time_ms});
+            }
+        },
+        record);
 }
 
 chain::Work Tally::work_of(chain::Difficulty difficulty) {

@@ -10,6 +10,7 @@
 #include <map>
 #include <string>
 #include <unordered_map>
+#include <variant>
 #include <vector>
 
 namespace adit::ledger {
@@ -48,6 +49,16 @@ struct FoundBlock {
     friend bool operator==(const FoundBlock&, const FoundBlock&) = default;
 };
 
+// A record that moves money or decides how it will move, with its place in the log.
+struct Fact {
+    std::variant<FoundBlock, share::RulesRecord, share::SettingsRecord, share::BlockFactRecord,
+                 share::PayoutIntentRecord, share::PayoutSignedRecord, share::PayoutFactRecord,
+                 share::ExplainRecord, share::SnapshotRecord>
+        what;
+    share::LogPosition position = 0;  // of the batch that holds it
+    std::int64_t time_ms = 0;         // of that batch
+};
+
 // What some batches added. Maps are ordered so that applying them is reproducible.
 struct TallyDelta {
     FoldPoint before;
@@ -57,6 +68,7 @@ struct TallyDelta {
     std::vector<share::AccountRecord> accounts;
     std::vector<share::WorkerRecord> worker_names;
     std::vector<FoundBlock> blocks;
+    std::vector<Fact> facts;  // in the order of the log; found blocks among them
     std::uint64_t shares = 0;
     bool empty() const { return before == after; }
 };
@@ -87,6 +99,7 @@ class Tally {
     void forget_open_sums();
     std::expected<void, TallyError> add_share(const share::ShareRecord& share);
     void add_block(const share::BlockRecord& block, const share::LogBatch& batch);
+    void add_fact(share::Record record, const share::LogBatch& batch);
     chain::Work work_of(chain::Difficulty difficulty);
 
     std::uint32_t slice_s_;

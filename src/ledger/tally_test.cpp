@@ -70,6 +70,7 @@ TEST_F(TallyTest, BeginsASliceWhenItsTimeComes) {
 TEST_F(TallyTest, ClosesTheSliceWithABlock) {
     share::BlockRecord block;
     block.job = 1;
+    block.bits = 0x207fffff;
     block.file = "b";
     ASSERT_TRUE(fold(kStart, share(1, 1, 2), block, share(1, 1, 4)));
     // The sequence goes on over a take().

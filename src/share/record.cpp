@@ -1,78 +1,24 @@
 #include "share/record.h"
 
-#include "base/check.h"
-
-#include <cstring>
+#include "share/record_coding.h"
 
 namespace adit::share {
+
+using namespace coding;
+
 namespace {
 
-enum class Type : std::uint8_t { share = 1, job = 2, account = 3, worker = 4, block = 5, run = 6 };
-
-constexpr std::size_t kBodyHeader = 8;  // type, three zero bytes, body size
-
-constexpr std::uint8_t kUncredited = 1, kBlock = 2, kStale = 4;
-constexpr std::uint8_t kSegwit = 1;
+// Whom a coinbase pays, in jobs and blocks alike.
+template <class T>
+std::uint8_t payment_flags(const T& record) {
+    return static_cast<std::uint8_t>((record.pays_dues ? kPaysDues : 0) |
+                                     (record.pays_finder ? kPaysFinder : 0));
+}
 
 template <class T>
-using Decoded = std::expected<T, RecordError>;
-
-void append_hash(base::Bytes& out, const chain::Hash256& hash) {
-    base::append(out, hash.bytes);
-}
-
-void append_sized(base::Bytes& out, base::ByteSpan bytes) {
-    base::append_le(out, static_cast<std::uint32_t>(bytes.size()));
-    base::append(out, bytes);
-}
-
-void append_name(base::Bytes& out, std::string_view name) {
-    ADIT_CHECK(name.size() <= kNameLimit, "names are bounded before they are recorded");
-    base::append_le(out, static_cast<std::uint8_t>(name.size()));
-    base::append(out, base::as_bytes(name));
-}
-
-// Writes the header of a sized record and, when it goes out of scope, the size.
-class Body {
- public:
-    Body(base::Bytes& out, Type type) : out_(out), at_(out.size()) {
-        base::append_le(out_, static_cast<std::uint32_t>(type));
-        base::append_le(out_, std::uint32_t{0});
-    }
-    ~Body() {
-        const auto size = out_.size() - at_ - kBodyHeader;
-        ADIT_CHECK(size <= kRecordBodyLimit, "records are bounded before they are recorded");
-        base::store_le(out_.data() + at_ + 4, static_cast<std::uint32_t>(size));
-    }
-    Body(const Body&) = delete;
-    Body& operator=(const Body&) = delete;
-
- private:
-    base::Bytes& out_;
-    std::size_t at_;
-};
-
-chain::Hash256 read_hash(base::ByteReader& reader) {
-    chain::Hash256 hash;
-    const auto bytes = reader.take(hash.bytes.size());
-    if (!bytes.empty()) std::memcpy(hash.bytes.data(), bytes.data(), hash.bytes.size());
-    return hash;
-}
-
-base::Bytes read_sized(base::ByteReader& reader) {
-    const auto bytes = reader.take(reader.le<std::uint32_t>());
-    return {bytes.begin(), bytes.end()};
-}
-
-std::string read_name(base::ByteReader& reader) {
-    return std::string(base::as_text(reader.take(reader.le<std::uint8_t>())));
-}
-
-// The checks that end every sized record.
-std::optional<RecordError> rest_error(const base::ByteReader& reader) {
-    if (!reader.ok()) return RecordError::truncated;
-    if (reader.left() != 0) return RecordError::trailing_bytes;
-    return std::nullopt;
+void set_payment_flags(T& record, std::uint8_t flags) {
+    record.pays_dues = flags & kPaysDues;
+    record.pays_finder = flags & kPaysFinder;
 }
 
 Decoded<Record> decode_share(base::ByteSpan bytes) {
@@ -108,6 +54,7 @@ Decoded<Record> decode_job(base::ByteReader reader) {
     job.height = reader.le<std::int32_t>();
     const auto network = reader.le<std::uint8_t>();
     const auto flags = reader.le<std::uint8_t>();
+    job.snapshot = reader.le<std::uint64_t>();
     job.previous = read_hash(reader);
     job.version = reader.le<std::uint32_t>();
     job.bits = reader.le<std::uint32_t>();
@@ -126,10 +73,13 @@ Decoded<Record> decode_job(base::ByteReader reader) {
     if (network > static_cast<std::uint8_t>(chain::Network::regtest)) {
         return std::unexpected(RecordError::bad_network);
     }
-    if (flags > kSegwit) return std::unexpected(RecordError::reserved_bits);
+    if (flags > (kSegwit | kPaysDues | kPaysFinder)) {
+        return std::unexpected(RecordError::reserved_bits);
+    }
     if (!chain::target_from_compact(job.bits)) return std::unexpected(RecordError::bad_bits);
     job.network = static_cast<chain::Network>(network);
     job.segwit = flags & kSegwit;
+    set_payment_flags(job, flags);
     return job;
 }
 
@@ -157,17 +107,23 @@ Decoded<Record> decode_block(base::ByteReader reader) {
     BlockRecord block;
     block.hash = read_hash(reader);
     block.height = reader.le<std::int32_t>();
+    block.bits = reader.le<std::uint32_t>();
     block.job = reader.le<std::uint64_t>();
     block.account = reader.le<std::uint32_t>();
     block.worker = reader.le<std::uint32_t>();
+    block.snapshot = reader.le<std::uint64_t>();
     block.coinbase_value_sat = reader.le<std::int64_t>();
     block.found_wall_ms = reader.le<std::int64_t>();
     const auto flags = reader.le<std::uint8_t>();
     block.file = read_name(reader);
     if (const auto error = rest_error(reader)) return std::unexpected(*error);
     if (block.job == 0) return std::unexpected(RecordError::bad_id);
-    if (flags > 1) return std::unexpected(RecordError::reserved_bits);
-    block.stale = flags != 0;
+    if (flags > (kStaleBlock | kPaysDues | kPaysFinder)) {
+        return std::unexpected(RecordError::reserved_bits);
+    }
+    if (!chain::target_from_compact(block.bits)) return std::unexpected(RecordError::bad_bits);
+    block.stale = flags & kStaleBlock;
+    set_payment_flags(block, flags);
     return block;
 }
 
@@ -202,7 +158,11 @@ std::string_view describe(RecordError error) {
         case RecordError::bad_bits:
             return "the compact target encodes no target";
         case RecordError::bad_name:
-            return "an account has no name";
+            return "an account has no name, or a name that is too long";
+        case RecordError::bad_amount:
+            return "an amount is out of range";
+        case RecordError::bad_value:
+            return "a number or a list is out of range";
     }
     return "unknown";
 }
@@ -233,7 +193,9 @@ void append_record(base::Bytes& out, const JobRecord& job) {
     base::append_le(out, job.tip);
     base::append_le(out, job.height);
     base::append_le(out, static_cast<std::uint8_t>(job.network));
-    base::append_le(out, job.segwit ? kSegwit : std::uint8_t{0});
+    base::append_le(out,
+                    static_cast<std::uint8_t>((job.segwit ? kSegwit : 0) | payment_flags(job)));
+    base::append_le(out, job.snapshot);
     append_hash(out, job.previous);
     base::append_le(out, job.version);
     base::append_le(out, job.bits);
@@ -266,12 +228,15 @@ void append_record(base::Bytes& out, const BlockRecord& block) {
     const Body body(out, Type::block);
     append_hash(out, block.hash);
     base::append_le(out, block.height);
+    base::append_le(out, block.bits);
     base::append_le(out, block.job);
     base::append_le(out, block.account);
     base::append_le(out, block.worker);
+    base::append_le(out, block.snapshot);
     base::append_le(out, block.coinbase_value_sat);
     base::append_le(out, block.found_wall_ms);
-    base::append_le(out, static_cast<std::uint8_t>(block.stale));
+    base::append_le(
+        out, static_cast<std::uint8_t>((block.stale ? kStaleBlock : 0) | payment_flags(block)));
     append_name(out, block.file);
 }
 
@@ -291,7 +256,7 @@ std::expected<Record, RecordError> read_record(base::ByteReader& reader) {
         return decode_share(bytes);
     }
     if (type < static_cast<std::uint8_t>(Type::job) ||
-        type > static_cast<std::uint8_t>(Type::run)) {
+        type > static_cast<std::uint8_t>(Type::snapshot)) {
         return std::unexpected(RecordError::unknown_type);
     }
     const auto head = reader.le<std::uint32_t>();
@@ -313,6 +278,15 @@ std::expected<Record, RecordError> read_record(base::ByteReader& reader) {
             return decode_block(body);
         case Type::run:
             return decode_run(body);
+        case Type::rules:
+        case Type::settings:
+        case Type::block_fact:
+        case Type::intent:
+        case Type::signed_payout:
+        case Type::payout_fact:
+        case Type::explain:
+        case Type::snapshot:
+            return decode_money(static_cast<Type>(type), body);
         case Type::share:
             break;
     }
@@ -326,6 +300,9 @@ JobRecord record_of(const job::Job& job, std::int64_t created_wall_ms) {
     record.height = job.source->height;
     record.network = job.source->network;
     record.segwit = job.source->segwit;
+    record.snapshot = job.snapshot;
+    record.pays_dues = job.pays_dues;
+    record.pays_finder = job.pays_finder;
     record.previous = job.source->previous;
     record.coinbase_head = job.coinbase_head;
     record.coinbase_tail = job.coinbase_tail;
@@ -353,6 +330,9 @@ job::JobRef restore_job(const JobRecord& record) {
     source->complete = false;
     auto job = std::make_shared<job::Job>();
     job->id = record.id;
+    job->snapshot = record.snapshot;
+    job->pays_dues = record.pays_dues;
+    job->pays_finder = record.pays_finder;
     job->source = std::move(source);
     job->coinbase_head = record.coinbase_head;
     job->coinbase_tail = record.coinbase_tail;

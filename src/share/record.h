@@ -4,6 +4,7 @@
 // any thread.
 #pragma once
 
+#include "share/money_records.h"
 #include "share/recorder.h"
 
 #include <expected>
@@ -25,6 +26,12 @@ struct JobRecord {
     std::int32_t height = 0;  // of the block to be found
     chain::Network network = chain::Network::main;
     bool segwit = false;
+    // The snapshot that the coinbase's outputs follow (0: the whole reward goes to one script), and
+    // whether they pay its dues as well as the parts.
+    std::uint64_t snapshot = 0;
+    bool pays_dues = false;
+    // The first output pays the account of each share instead of the recorded script.
+    bool pays_finder = false;
     chain::Hash256 previous;
     base::Bytes coinbase_head;
     base::Bytes coinbase_tail;
@@ -55,9 +62,14 @@ struct WorkerRecord {
 struct BlockRecord {
     chain::Hash256 hash;
     std::int32_t height = 0;
+    std::uint32_t bits = 0;  // of its header: its work measures the PPLNS window
     job::JobId job = 0;
     AccountId account = 0;
     WorkerId worker = 0;
+    // As in its job's record.
+    std::uint64_t snapshot = 0;
+    bool pays_dues = false;
+    bool pays_finder = false;
     std::int64_t coinbase_value_sat = 0;
     std::int64_t found_wall_ms = 0;
     bool stale = false;
@@ -73,7 +85,9 @@ struct RunRecord {
 };
 
 using Record =
-    std::variant<ShareRecord, JobRecord, AccountRecord, WorkerRecord, BlockRecord, RunRecord>;
+    std::variant<ShareRecord, JobRecord, AccountRecord, WorkerRecord, BlockRecord, RunRecord,
+                 RulesRecord, SettingsRecord, BlockFactRecord, PayoutIntentRecord,
+                 PayoutSignedRecord, PayoutFactRecord, ExplainRecord, SnapshotRecord>;
 
 enum class RecordError {
     truncated,
@@ -84,8 +98,10 @@ enum class RecordError {
     bad_id,          // an account, worker or job number of zero
     bad_difficulty,  // no legal difficulty
     bad_network,
-    bad_bits,  // a compact target that encodes none
-    bad_name,  // an empty account name, or a name above kNameLimit
+    bad_bits,    // a compact target that encodes none
+    bad_name,    // an empty account name, or a name above kNameLimit
+    bad_amount,  // outside of what an amount of its kind may be
+    bad_value,   // an enumerator, a fraction or a count outside its range
 };
 std::string_view describe(RecordError error);
 
@@ -96,6 +112,14 @@ void append_record(base::Bytes& out, const AccountRecord& account);
 void append_record(base::Bytes& out, const WorkerRecord& worker);
 void append_record(base::Bytes& out, const BlockRecord& block);
 void append_record(base::Bytes& out, const RunRecord& run);
+void append_record(base::Bytes& out, const RulesRecord& rules);
+void append_record(base::Bytes& out, const SettingsRecord& settings);
+void append_record(base::Bytes& out, const BlockFactRecord& fact);
+void append_record(base::Bytes& out, const PayoutIntentRecord& intent);
+void append_record(base::Bytes& out, const PayoutSignedRecord& payout);
+void append_record(base::Bytes& out, const PayoutFactRecord& fact);
+void append_record(base::Bytes& out, const ExplainRecord& explained);
+void append_record(base::Bytes& out, const SnapshotRecord& snapshot);
 
 // The record at the front of the reader, which is left behind it.
 std::expected<Record, RecordError> read_record(base::ByteReader& reader);

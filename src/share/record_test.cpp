@@ -25,6 +25,8 @@ JobRecord a_job() {
     job.height = 840'000;
     job.network = chain::Network::signet;
     job.segwit = true;
+    job.snapshot = 4;
+    job.pays_finder = true;
     job.previous.bytes[3] = 3;
     job.coinbase_head = base::Bytes(100, 1);
     job.coinbase_tail = base::Bytes(70, 2);
@@ -42,7 +44,10 @@ BlockRecord a_block() {
     BlockRecord block;
     block.hash.bytes[0] = 1;
     block.height = 840'000;
+    block.bits = 0x1d00ffff;
     block.job = 5;
+    block.snapshot = 77;
+    block.pays_dues = true;
     block.account = 1;
     block.worker = 2;
     block.coinbase_value_sat = 312'500'000;
@@ -129,21 +134,21 @@ TEST(Record, RefusesForEveryReason) {
         {RecordError::truncated, {job.begin(), job.begin() + 5}},
         {RecordError::truncated, short_name},
         {RecordError::unknown_type, with(share, 0, 0)},
-        {RecordError::unknown_type, with(share, 0, 7)},
+        {RecordError::unknown_type, with(share, 0, 15)},
         {RecordError::too_large, with(job, 7, 1)},
         {RecordError::trailing_bytes, longer},
         {RecordError::reserved_bits, with(share, 1, 8)},
         {RecordError::reserved_bits, with(share, 3, 1)},
         {RecordError::reserved_bits, with(job, 2, 1)},
-        {RecordError::reserved_bits, with(job, 8 + 21, 2)},
-        {RecordError::reserved_bits, with(encode(a_block()), 8 + 68, 2)},
+        {RecordError::reserved_bits, with(job, 8 + 21, 8)},
+        {RecordError::reserved_bits, with(encode(a_block()), 8 + 80, 8)},
         {RecordError::bad_id, with(share, 36, 0)},
         {RecordError::bad_id, with(share, 40, 0)},
         {RecordError::bad_id, account_zero},
         {RecordError::bad_id, encode(WorkerRecord{1, 0, "w"})},
         {RecordError::bad_difficulty, with(share, 51, 0xff)},
         {RecordError::bad_network, with(job, 8 + 20, 4)},
-        {RecordError::bad_bits, with(job, 8 + 22 + 32 + 7, 0)},
+        {RecordError::bad_bits, with(job, 8 + 30 + 32 + 7, 0)},
         {RecordError::bad_name, encode(AccountRecord{1, ""})},
     };
     for (const auto& [error, bytes] : cases) {

@@ -230,7 +230,11 @@ void FileShareLog::Impl::record_block(const job::BlockCandidate& candidate, std:
     share::BlockRecord record;
     record.hash = candidate.hash;
     record.height = candidate.height;
+    record.bits = candidate.job->bits;
     record.job = candidate.job->id;
+    record.snapshot = candidate.job->snapshot;
+    record.pays_dues = candidate.job->pays_dues;
+    record.pays_finder = candidate.job->pays_finder;
     record.account = account(candidate.account);
     record.worker = record.account == 0 ? 0 : worker(record.account, candidate.worker);
     record.coinbase_value_sat = candidate.job->source->coinbase_value_sat;

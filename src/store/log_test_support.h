@@ -86,6 +86,7 @@ struct LogContents {
     std::vector<share::WorkerRecord> workers;
     std::vector<share::BlockRecord> blocks;
     std::vector<share::RunRecord> runs;
+    std::vector<share::Record> facts;      // that move money
     std::vector<share::LogBatch> batches;  // payloads are gone
     std::string error;                     // empty when everything was read
 
@@ -132,8 +133,10 @@ inline LogContents read_log(FileSystem& files, const std::filesystem::path& dir 
                         all.workers.push_back(value);
                     else if constexpr (std::is_same_v<R, share::BlockRecord>)
                         all.blocks.push_back(value);
-                    else
+                    else if constexpr (std::is_same_v<R, share::RunRecord>)
                         all.runs.push_back(value);
+                    else
+                        all.facts.push_back(value);
                 },
                 *record);
         }
