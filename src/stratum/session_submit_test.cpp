@@ -271,6 +271,46 @@ TEST_F(SessionSubmit, SustainedGarbageBans) {
     EXPECT_EQ(miner.blocks, 1);
 }
 
+TEST_F(SessionSubmit, ALateLineIsLookedAtForABlockOnly) {
+    const auto block = miner.block_of(job());
+    const auto line = ScriptedMiner::line_of(job(), block);
+    const auto counted = host.refused.size();
+    miner.session.on_late_line(line, host.now());
+    // The general parser reads what the scanner does not.
+    auto spaced = line;
+    spaced.insert(1, "  ");
+    spaced.insert(spaced.find("mining") + 6, "\\u002e");
+    spaced.erase(spaced.find("\\u002e") + 6, 1);
+    miner.session.on_late_line(spaced, host.now());
+    ASSERT_EQ(host.pending.size(), 2U);
+    for (const auto& pending : host.pending) {
+        EXPECT_TRUE(pending.late);
+        EXPECT_EQ(pending.share.duplicates, nullptr) << "the memory may be another shard's";
+        share::Verdict verdict;
+        host.processor.process({&pending.share, 1}, {&verdict, 1});
+        EXPECT_TRUE(verdict.block);
+        EXPECT_TRUE(verdict.refusal);
+        EXPECT_EQ(miner.session.name_of(pending.ticket).account, kAddress);
+    }
+    host.pending.clear();
+    for (const char* other :
+         {R"({"id":1,"method":"mining.ping","params":[]})", "", "{", "[]",
+          R"({"id":1,"method":"mining.submit","params":[]})",
+          R"({"id":1,"method":"mining.submit","params":["a","b","c","d","e"]})"}) {
+        miner.session.on_late_line(other, host.now());
+    }
+    miner.session.on_late_line(std::string(20'000, ' ') + line, host.now());
+    EXPECT_TRUE(host.pending.empty());
+    EXPECT_EQ(host.refused.size(), counted);
+    // A stale job's block still counts as one; without a subscription no header can be rebuilt.
+    host.new_block();
+    miner.session.on_late_line(line, host.now());
+    EXPECT_EQ(std::exchange(host.pending, {}).size(), 1U);
+    Session fresh(host, host.now());
+    fresh.on_late_line(line, host.now());
+    EXPECT_TRUE(host.pending.empty());
+}
+
 TEST_F(SessionSubmit, DuplicatesStaleSharesAndUnknownJobsNeverBan) {
     const auto old_job = host.book.latest();
     const auto share = miner.share_of(*old_job);
