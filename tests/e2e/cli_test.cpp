@@ -44,6 +44,8 @@ struct Fixture : ::testing::Test {
 using AditHelp = ::testing::Test;
 using AditCheck = Fixture;
 using AditRun = Fixture;
+using AditAudit = Fixture;
+using AditDemo = Fixture;
 
 // The names under "Subcommands:" of the program's help.
 std::vector<std::string> subcommands(const std::string& help) {
@@ -114,6 +116,105 @@ TEST_F(AditCheck, NamesTheLineOfADeadNodeAndOfWrongCredentials) {
     const auto login = run_adit({"check", "--config", file()});
     EXPECT_EQ(login.code, 1) << login.out;
     EXPECT_THAT(login.out, HasSubstr(fmt::format("{}:{}: ", file(), line)));
+}
+
+TEST_F(AditCheck, NamesTheLineOfEveryOtherThingThatWouldKeepThePoolFromStarting) {
+    struct Case {
+        const char* text;  // of the configuration, replaced by the next
+        std::string instead;
+        sim::SimFault fault;
+        const char* says;
+    };
+    const auto port_in_use = fmt::format("listen = \"127.0.0.1:{}\"", node->port());
+    const auto no_certificate = std::string(
+        "listen = \"127.0.0.1:0\"\ntls = { certificate = \"/no/cert\", key = \"/no/key\" }");
+    const auto data_dir = fmt::format("data_dir = \"{}\"", setup.data_dir.string());
+    using F = sim::SimFault;
+    const Case cases[] = {
+        {"listen = \"127.0.0.1:0\"", port_in_use, F::none, "in use"},
+        {"listen = \"127.0.0.1:0\"", "listen = \"192.0.2.1:3333\"", F::none, "192.0.2.1"},
+        {"listen = \"127.0.0.1:0\"", no_certificate, F::none, "/no/cert"},
+        {data_dir.c_str(), "data_dir = \"/dev/null/data\"", F::none, "/dev/null/data"},
+        {"[[node]]", "[[node]]", F::wrong_chain, "on chain \"main\""},
+        {"[[node]]", "[[node]]", F::initial_download, "downloading"},
+        {"[[node]]", "[[node]]", F::no_peers, "no peers"},
+        {"[[node]]", "[[node]]", F::warming_up, "starting"},
+        {"[[node]]", "[[node]]", F::absurd_json, "no JSON"},
+        {"[[node]]", "[[node]]", F::truncated_reply, "cut short"},
+    };
+    for (const auto& one : cases) {
+        SCOPED_TRACE(one.says);
+        write_with(one.text, one.instead);
+        node->set_fault(one.fault);
+        const auto check = run_adit({"check", "--config", file()});
+        EXPECT_EQ(check.code, 1) << check.out << check.err;
+        // A fault stands at its table's first line.
+        const auto table = std::string(one.text).starts_with("listen")     ? "[[stratum]]"
+                           : std::string(one.text).starts_with("data_dir") ? "[pool]"
+                                                                           : "[[node]]";
+        const auto line = write_with(table, table);
+        EXPECT_THAT(check.out, HasSubstr(fmt::format("{}:{}: ", file(), line)));
+        EXPECT_THAT(check.out, HasSubstr(one.says));
+        EXPECT_THAT(check.out, HasSubstr("cannot start"));
+    }
+}
+
+TEST_F(AditAudit, AgreesWithACleanPoolAndNamesTheFirstDifferenceOfOneThatWasChanged) {
+    write();
+    EXPECT_EQ(run_adit({"audit", "--config", file()}).code, 2) << "there is no log yet";
+    {
+        Child pool(adit_run(file()));
+        const auto port = listening_port(pool);
+        ASSERT_NE(port, 0) << pool.err();
+        Crew crew;
+        crew.add({port, miner_address("a") + ".rig", 200'000});
+        ASSERT_TRUE(eventually([&] { return crew.book().accepted() >= 50; })) << pool.err();
+        const auto meanwhile = run_adit({"audit", "--config", file()});
+        EXPECT_EQ(meanwhile.code, 2);
+        EXPECT_THAT(meanwhile.err, HasSubstr(std::to_string(pool.pid())));
+        crew.stop();
+        pool.signal(SIGTERM);
+        ASSERT_EQ(pool.wait(), 0) << pool.err();
+    }
+    const auto clean = run_adit({"audit", "--config", file()});
+    EXPECT_EQ(clean.code, 0) << clean.out << clean.err;
+    EXPECT_THAT(clean.out, HasSubstr("no difference"));
+
+    // One byte of the log's middle.
+    auto segments = std::filesystem::directory_iterator(setup.data_dir / "log");
+    std::filesystem::path segment;
+    for (const auto& entry : segments) {
+        if (segment.empty() || entry.path() < segment) segment = entry.path();
+    }
+    {
+        constexpr std::streamoff kSomewhere = 4'096 + 1'000;  // past the segment's header
+        std::fstream stream(segment, std::ios::in | std::ios::out | std::ios::binary);
+        char byte = 0;
+        stream.seekg(kSomewhere).get(byte);
+        stream.seekp(kSomewhere).put(static_cast<char>(byte ^ 1));
+    }
+    const auto changed = run_adit({"audit", "--config", file()});
+    EXPECT_EQ(changed.code, 1) << changed.out << changed.err;
+    EXPECT_THAT(changed.out, HasSubstr("the first: "));
+}
+
+TEST_F(AditDemo, ShowsHashrateSharesAndBlocksAndServesARealMiner) {
+    Child demo({adit_program(), "demo", "--listen", "127.0.0.1:0", "--block-s", "2", "--miners",
+                "3", "--data-dir", setup.data_dir.string()});
+    const auto port = listening_port(demo);
+    ASSERT_NE(port, 0) << demo.err();
+    ASSERT_TRUE(demo.writes("stratum+tcp://")) << demo.err();
+    Crew crew;
+    crew.add({port, miner_address("me") + ".real", 50'000});
+    EXPECT_TRUE(eventually([&] { return crew.book().accepted() >= 5; })) << demo.err();
+    EXPECT_TRUE(demo.writes("block accepted")) << demo.err();
+    crew.stop();
+    demo.signal(SIGINT);
+    EXPECT_EQ(demo.wait(), 0) << demo.err();
+    const auto log = read_log(setup.data_dir);
+    expect_every_true_once(log, crew.book());
+    EXPECT_GT(log.counted_shares(), crew.book().accepted()) << "the virtual miners hash, too";
+    EXPECT_FALSE(log.blocks.empty());
 }
 
 TEST_F(AditRun, RefusesAnUnknownKeyWithASuggestion) {
