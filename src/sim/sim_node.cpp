@@ -82,7 +82,7 @@ class SimNode::Impl {
         server_.emplace(
             io_, settings_.port,
             HttpServer::Handlers{[this](std::string_view given) { return authorized(given); },
-                                 [this](std::string body, HttpServer::Reply reply) {
+                                 [this](const std::string& body, HttpServer::Reply reply) {
                                      handle(body, std::move(reply));
                                  }});
         port_ = server_->port();
