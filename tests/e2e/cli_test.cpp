@@ -11,6 +11,7 @@
 #include <csignal>
 #include <fstream>
 #include <sstream>
+#include <unistd.h>
 
 namespace adit::tests {
 namespace {
@@ -224,6 +225,31 @@ TEST_F(AditRun, RefusesAnUnknownKeyWithASuggestion) {
     EXPECT_THAT(run.err, HasSubstr(fmt::format("{}:{}: ", file(), line)));
     EXPECT_THAT(run.err, HasSubstr("threds"));
     EXPECT_THAT(run.err, HasSubstr("\"threads\""));
+}
+
+// A command under a limit of open files that even root cannot raise.
+std::vector<std::string> with_few_files(const std::vector<std::string>& command) {
+    std::vector<std::string> all;
+    if (::geteuid() == 0) all = {"setpriv", "--bounding-set=-sys_resource"};
+    all.insert(all.end(), {"sh", "-c", "ulimit -n 600 && exec \"$@\"", "sh"});
+    all.insert(all.end(), command.begin(), command.end());
+    return all;
+}
+
+TEST_F(AditRun, SaysAtStartHowManyMinersTheOpenFilesAllow) {
+    setup.miners = 1'000;
+    Child pool(with_few_files(adit_run(write())));
+    EXPECT_EQ(pool.wait(), 1) << pool.err();
+    EXPECT_THAT(pool.err(), HasSubstr("limits.miners = 1000 needs 1256 open files"));
+    EXPECT_THAT(pool.err(), HasSubstr("lower limits.miners to 344"));
+    Child check(with_few_files({adit_program(), "check", "--config", file()}));
+    EXPECT_EQ(check.wait(), 1) << check.out();
+    EXPECT_THAT(check.out(), HasSubstr("the system allows 600"));
+    setup.miners = 300;
+    Child smaller(with_few_files(adit_run(write())));
+    EXPECT_NE(listening_port(smaller), 0) << smaller.err();
+    smaller.signal(SIGTERM);
+    EXPECT_EQ(smaller.wait(), 0);
 }
 
 TEST_F(AditRun, AnswersEveryAcceptedShareWhenItIsToldToStop) {
