@@ -10,13 +10,13 @@ namespace {
 using share::Refusal;
 
 // Whether a refusal is a sign of garbage. Duplicates and stale shares are sent by real firmware,
-// and what is short on the pool's side is not the miner's fault.
+// and what is short on the pool's side is not the miner's fault; nor is a time too new, when the
+// pool's own clock has been set back.
 bool is_garbage(Refusal reason) {
     switch (reason) {
         case Refusal::malformed:
         case Refusal::bad_version_bits:
         case Refusal::time_too_old:
-        case Refusal::time_too_new:
         case Refusal::low_difficulty:
         case Refusal::unauthorized:
         case Refusal::not_subscribed:
@@ -27,6 +27,7 @@ bool is_garbage(Refusal reason) {
         case Refusal::stale:
         case Refusal::duplicate:
         case Refusal::banned:
+        case Refusal::time_too_new:
             return false;
     }
     return false;

@@ -327,6 +327,27 @@ TEST_F(SessionSubmit, DuplicatesStaleSharesAndUnknownJobsNeverBan) {
     EXPECT_EQ(miner.action, Action::none);
 }
 
+TEST_F(SessionSubmit, AClockThatStepsCostsNobodyTheConnection) {
+    EXPECT_EQ(submit(miner.share_of(job())), kTrueReply);
+    constexpr std::int64_t kDayMs = 86'400'000;
+    host.clock.step_wall_ms(kDayMs);
+    EXPECT_EQ(submit(miner.share_of(job())), kTrueReply) << "the job's own time is never too old";
+    miner.tick();
+    EXPECT_EQ(miner.action, Action::none) << "time-outs and bans do not go by the wall clock";
+    host.clock.step_wall_ms(-kDayMs - 3'600'000);
+    EXPECT_EQ(submit(miner.share_of(job())), kTrueReply) << "an hour back is within two";
+    host.clock.step_wall_ms(-kDayMs);
+    for (std::uint32_t i = 0; i < 2 * host.config.garbage_limit; ++i) {
+        ASSERT_EQ(submit(miner.share_of(job())), refusal_reply(Refusal::time_too_new));
+        ASSERT_EQ(miner.action, Action::none) << "it is not the miner who is wrong";
+    }
+    const auto found = miner.blocks;
+    EXPECT_EQ(submit(miner.block_of(job())), refusal_reply(Refusal::time_too_new));
+    EXPECT_EQ(miner.blocks, found + 1) << "its block goes out";
+    host.clock.step_wall_ms(kDayMs + 3'600'000);
+    EXPECT_EQ(submit(miner.share_of(job())), kTrueReply);
+}
+
 TEST_F(SessionSubmit, SomeGarbageAmongGoodSharesOrOverALongTimeDoesNotBan) {
     const auto low = ScriptedMiner::line_of(job(), miner.grind(job(), -1, 3));
     for (std::uint32_t i = 0; i < 3 * host.config.garbage_limit; ++i) {
