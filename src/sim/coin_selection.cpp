@@ -8,8 +8,10 @@ std::optional<std::vector<std::size_t>> select_coins(std::span<const SelectableC
                                                      std::int64_t target_sat) {
     std::vector<SelectableCoin> sorted(coins.begin(), coins.end());
     std::erase_if(sorted, [](const SelectableCoin& coin) { return coin.effective_sat() <= 0; });
-    // Stable: the caller's order decides between equals.
-    std::ranges::stable_sort(sorted, std::greater{}, &SelectableCoin::effective_sat);
+    std::ranges::sort(sorted, [](const SelectableCoin& a, const SelectableCoin& b) {
+        return a.effective_sat() != b.effective_sat() ? a.effective_sat() > b.effective_sat()
+                                                      : a.index < b.index;
+    });
     const auto smaller = std::ranges::find_if(
         sorted, [&](const SelectableCoin& coin) { return coin.effective_sat() < target_sat; });
     if (target_sat > 0 && smaller != sorted.begin()) return {{std::prev(smaller)->index}};

@@ -1,5 +1,5 @@
 // Which coins pay for a transaction: one coin when one suffices (the smallest that does), else the
-// largest first. The same coins give the same choice. Pure.
+// largest first; between equals the lower index. Pure.
 #pragma once
 
 #include "chain/transaction.h"

@@ -177,7 +177,7 @@ TEST_F(RpcWallet, CoinbasesRipenInTheBalances) {
 TEST_F(RpcWallet, LocksHideCoinsAndOnlyPersistentOnesSurvive) {
     fill(3);
     const auto coins = ok("listunspent");
-    const auto outpoint = [&](int i) {
+    const auto outpoint = [&](std::size_t i) {
         return Json{{"txid", coins[i]["txid"]}, {"vout", coins[i]["vout"]}};
     };
     EXPECT_EQ(ok("lockunspent", {false, Json::array({outpoint(0)})}), true);

@@ -106,7 +106,7 @@ TEST_F(SimWalletVsBcoin, ItsTransactionsAreTakenAndMinedByBcoin) {
     node.generate(8, node.new_address("pool").script);
     node.generate(tests::kBcoinSegwitHeight + 3 - node.height(), stranger);
     give_blocks(1);
-    ASSERT_EQ(bcoin.best_hash(), call("getbestblockhash"));
+    ASSERT_EQ(call("getbestblockhash"), bcoin.best_hash());
 
     // A batch that takes several inputs of both kinds, with change.
     Json outputs = Json::array();
@@ -157,7 +157,7 @@ TEST_F(SimWalletVsBcoin, AFeeBumpMinedByTheEmbeddedChainIsTakenByBcoin) {
     EXPECT_EQ(call("gettransaction", Json::array({bumped_id}))["confirmations"], 1);
     EXPECT_EQ(call("gettransaction", Json::array({first_id}))["confirmations"], -1);
     give_blocks(bcoin.height() + 1);
-    EXPECT_EQ(bcoin.best_hash(), call("getbestblockhash"));
+    EXPECT_EQ(call("getbestblockhash"), bcoin.best_hash());
 }
 
 class SimWalletNodeTest : public SimWalletNode {
