@@ -154,41 +154,14 @@ std::string percent_text(std::uint32_t ppm) {
 }
 
 void read_money(TableReader& root, Config& config) {
-    if (auto table = root.child("rewards")) read_rewards(*table, config, config.rewards);
-    if (auto table = root.child("payout")) read_payout(*table, config, config.payout);
-    if (auto table = root.child("store")) read_store(*table, config.store);
-}
-
-void compare_money(const Config& a, const Config& b, ConfigChanges& changes) {
-    const auto live = [&](bool differs, const char* key) {
-        if (differs) changes.live.emplace_back(key);
+    const auto section = [&](const char* name) {
+        auto table = root.child(name);
+        if (table) config.not_in_force.emplace_back(name);
+        return table;
     };
-    const auto restart = [&](bool differs, const char* key) {
-        if (differs) changes.needs_restart.emplace_back(key);
-    };
-    live(a.rewards.scheme != b.rewards.scheme, "rewards.scheme");
-    live(a.rewards.pplns_factor_milli != b.rewards.pplns_factor_milli, "rewards.pplns_factor");
-    live(a.rewards.fee_ppm != b.rewards.fee_ppm, "rewards.fee");
-    live(a.rewards.fee_account != b.rewards.fee_account, "rewards.fee_account");
-    restart(a.rewards.maturity != b.rewards.maturity, "rewards.maturity");
-    const auto& p = a.payout;
-    const auto& q = b.payout;
-    restart(p.mode != q.mode, "payout.mode");
-    restart(p.wallet != q.wallet, "payout.wallet");
-    restart(p.node != q.node, "payout.node");
-    restart(p.confirmations != q.confirmations, "payout.confirmations");
-    restart(p.threshold_sat != q.threshold_sat, "payout.threshold_sat");
-    restart(p.interval_s != q.interval_s, "payout.interval_s");
-    restart(p.approve_above_sat != q.approve_above_sat, "payout.approve_above_sat");
-    restart(p.daily_cap_sat != q.daily_cap_sat, "payout.daily_cap_sat");
-    restart(p.miners_bear_fee != q.miners_bear_fee, "payout.fee_paid_by");
-    restart(p.min_fee_rate != q.min_fee_rate, "payout.min_fee_rate");
-    restart(p.max_fee_rate != q.max_fee_rate, "payout.max_fee_rate");
-    restart(p.fallback_fee_rate != q.fallback_fee_rate, "payout.fallback_fee_rate");
-    restart(p.bump_after_blocks != q.bump_after_blocks, "payout.bump_after_blocks");
-    restart(p.coinbase_outputs != q.coinbase_outputs, "payout.coinbase_outputs");
-    restart(p.coinbase_dust_sat != q.coinbase_dust_sat, "payout.coinbase_dust_sat");
-    restart(a.store.ledger != b.store.ledger, "store.ledger");
+    if (auto table = section("rewards")) read_rewards(*table, config, config.rewards);
+    if (auto table = section("payout")) read_payout(*table, config, config.payout);
+    if (auto table = section("store")) read_store(*table, config.store);
 }
 
 }  // namespace adit::manager

@@ -124,16 +124,10 @@ TEST(MoneyConfig, PercentagesAreExact) {
     }
 }
 
-TEST(MoneyConfig, TellsWhatChangesLive) {
-    const auto running = good("");
-    auto wanted = running;
-    EXPECT_THAT(changes_between(running, wanted).live, IsEmpty());
-    wanted.rewards.fee_ppm = 5;
-    wanted.payout.threshold_sat = 2'000;
-    wanted.store.ledger = "postgresql://x";
-    const auto changes = changes_between(running, wanted);
-    EXPECT_THAT(changes.live, ElementsAre("rewards.fee"));
-    EXPECT_THAT(changes.needs_restart, ElementsAre("payout.threshold_sat", "store.ledger"));
+TEST(MoneyConfig, NamesTheSectionsThatAreNotInForceYet) {
+    EXPECT_THAT(good("").not_in_force, IsEmpty());
+    EXPECT_THAT(good("[store]\nledger = \"sqlite\"\n[rewards]\n").not_in_force,
+                ElementsAre("rewards", "store"));
 }
 
 }  // namespace
