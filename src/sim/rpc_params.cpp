@@ -106,10 +106,10 @@ RpcFailure read_outpoint(const Json& value, chain::OutPoint& outpoint) {
 RpcFailure read_transaction(const Json* value, InputsNeeded inputs,
                             chain::Transaction& transaction) {
     if (value == nullptr || !value->is_string()) return type_failure("hexstring", "string");
-    const RpcFailure failure{rpc_code::kDeserialization,
-                             inputs == InputsNeeded::yes
-                                 ? "TX decode failed. Make sure the tx has at least one input."
-                                 : "TX decode failed"};
+    RpcFailure failure{rpc_code::kDeserialization,
+                       inputs == InputsNeeded::yes
+                           ? "TX decode failed. Make sure the tx has at least one input."
+                           : "TX decode failed"};
     const auto raw = base::from_hex(value->get<std::string>());
     if (!raw) return failure;
     if (inputs == InputsNeeded::no) {

@@ -173,7 +173,7 @@ RpcFailure WalletMethods::list_transactions(SimWallet& wallet, const Json& param
 // listsinceblock "blockhash" target_confirmations include_watchonly include_removed
 RpcFailure WalletMethods::list_since_block(SimWallet& wallet, const Json& params, Json& result) {
     const BlockEntry* asked = nullptr;
-    if (const auto* given = parameter(params, 0); given != nullptr && *given != "") {
+    if (const auto* given = parameter(params, 0); given != nullptr && *given != Json("")) {
         chain::Hash256 hash;
         if (auto failure = hash_parameter(params, 0, "blockhash", hash)) return failure;
         asked = chain_.find(hash);
