@@ -71,6 +71,7 @@ class LineMiner {
     Json solve(const LineJob& job, const std::string& user, std::uint64_t salt) const;
     chain::BlockHeader header(const LineJob& job, const Json& submit) const;
 
+    // Jobs stay where they are when more come.
     const LineJob& job() const { return jobs_.back(); }
     std::size_t jobs() const { return jobs_.size(); }
     const LineJob& job(std::size_t i) const { return jobs_[i]; }
@@ -86,7 +87,7 @@ class LineMiner {
     std::unique_ptr<net::LineClient> client_;
     std::uint64_t next_id_ = 1;
     std::deque<Json> replies_;
-    std::vector<LineJob> jobs_;
+    std::deque<LineJob> jobs_;  // so that a job held by reference stays where it is
     std::string extranonce1_;
     std::string session_;
     std::size_t extranonce2_size_ = 0;
