@@ -33,6 +33,14 @@ std::string percent(std::uint32_t ppm) {
     return fmt::format("{}.{:04} %", ppm / 10'000, ppm % 10'000);
 }
 
+// A state has the name of the fact that led to it.
+std::string_view state_name(BlockState state) {
+    static_assert(static_cast<int>(BlockState::confirmed) ==
+                  static_cast<int>(BlockFact::confirmed));
+    static_assert(static_cast<int>(BlockState::orphaned) == static_cast<int>(BlockFact::orphaned));
+    return state == BlockState::found ? "found" : share::name_of(static_cast<BlockFact>(state));
+}
+
 bool same_rules(share::RulesRecord a, share::RulesRecord b) {
     a.at_wall_ms = b.at_wall_ms = 0;
     return a == b;
@@ -70,7 +78,7 @@ Settler::Settler(node::BlockWatchSettings watch, ledger::LedgerReader& reader,
                                 "What all accounts together are off zero; anything but 0 is a "
                                 "broken ledger.")) {
     for (std::size_t i = 0; i < kStates; ++i) {
-        const std::string name(ledger::name_of(static_cast<BlockState>(i)));
+        const std::string name(state_name(static_cast<BlockState>(i)));
         states_[i] =
             &registry.gauge("adit_blocks_by_state", "Found blocks by state.", {{"state", name}});
         if (i > 0) {
@@ -86,9 +94,8 @@ Settler::~Settler() {
 }
 
 void Settler::make_watch() {
-    node::BlockBooks& books = *this;
     auto watch =
-        std::make_unique<node::BlockWatch>(watch_settings_, books, registry_, clock_, logger_);
+        std::make_unique<node::BlockWatch>(watch_settings_, *this, registry_, clock_, logger_);
     const std::lock_guard lock(watch_mutex_);
     watch_ = std::move(watch);
 }
@@ -225,7 +232,7 @@ std::optional<BlockState> Settler::take(const node::WatchedBlock& block,
                       {{"block", fact.hash.rpc_hex()},
                        {"fact", share::name_of(fact.fact)},
                        {"transition", fact.transition},
-                       {"state", ledger::name_of((*after)->state)}});
+                       {"state", state_name((*after)->state)}});
         return std::nullopt;
     }
     refused_.erase(block.hash);

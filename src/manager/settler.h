@@ -14,7 +14,7 @@
 
 namespace adit::manager {
 
-class Settler final : private node::BlockBooks {
+class Settler final : public node::BlockBooks {
  public:
     // Everything handed in outlives the settler.
     Settler(node::BlockWatchSettings watch, ledger::LedgerReader& reader, ledger::FactSink& sink,
@@ -40,6 +40,12 @@ class Settler final : private node::BlockBooks {
     // set_nodes().
     std::uint64_t rounds() const;
 
+    // For the watch, on its thread.
+    ledger::Stored<std::vector<node::WatchedBlock>> watched_blocks() override;
+    std::optional<ledger::BlockState> take(const node::WatchedBlock& block,
+                                           const node::SeenFact& seen) override;
+    void round_over() override;
+
  private:
     // What the ledger refused, so that it is not written at every round.
     struct Refused {
@@ -47,11 +53,6 @@ class Settler final : private node::BlockBooks {
         share::BlockFact fact = share::BlockFact::confirmed;
         friend bool operator==(const Refused&, const Refused&) = default;
     };
-
-    ledger::Stored<std::vector<node::WatchedBlock>> watched_blocks() override;
-    std::optional<ledger::BlockState> take(const node::WatchedBlock& block,
-                                           const node::SeenFact& seen) override;
-    void round_over() override;
 
     void make_watch();
     ledger::Stored<void> put_rules_locked();
