@@ -149,7 +149,12 @@ TEST_P(SqlSlicesTest, AppliesADeltaWhollyOrNotAtAllWhenKilledAtAnyStep) {
         ASSERT_TRUE(WIFEXITED(status));
         ASSERT_NE(WEXITSTATUS(status), 1);
         (WEXITSTATUS(status) == 9 ? died : survived) += 1;
+        // A reader finds the same as the next writer, whatever the dead one left lying about.
+        auto reading = settings();
+        reading.read_only = true;
+        const auto read = open(reading)->fold_point()->value_or(ledger::FoldPoint{});
         reopen();
+        ASSERT_EQ(read, point());
         const bool applied = point() == next.after;
         ASSERT_TRUE(applied || point() == stands) << "step " << step;
         if (applied) stands = next.after;
