@@ -3,6 +3,7 @@
 
 #include "base/wait.h"
 #include "store/log_audit.h"
+#include "store/sql_ledger_testing.h"
 #include "store/sqlite_connection.h"
 #include "store/tally_test_support.h"
 
@@ -242,6 +243,40 @@ TEST_F(TallyThreadTest, CountsOnceWhatWasAppliedAndReportedAsFailed) {
     running.stop();
     EXPECT_EQ(running.error(), "");
     EXPECT_EQ(slices_->pool_work_since(0)->shares, 3u);
+}
+
+// The server drops every connection, or a transaction is said to have failed, before any step and
+// after the commit.
+TEST_F(TallyThreadTest, CountsOnceWhileTheDatabaseKeepsBreaking) {
+    const testing::EmptyDatabase database(SqlDialect::postgres);
+    std::uint64_t calls = 0;
+    auto breaking = ledger_settings([&](int step) {
+        ++calls;
+        if (calls % 17 == 0) {
+            database.connect()->run(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()");
+        }
+        return calls % 23 != 0 && !(step > 7 && calls % 3 == 0);
+    });
+    breaking.database = database.name();
+    slices_ = std::move(*SqlLedger::open(breaking));
+    auto running = tally();
+    ASSERT_TRUE(running->start());
+    for (job::JobId job = 1; job <= 20; ++job) {
+        record(job, 20);
+        bench_.clock.advance_ms(200'000);
+    }
+    while (running->folded_position() < bench_.log->durable_position())
+        std::this_thread::yield();
+    running->stop();
+    EXPECT_GT(bench_.registry.counter("adit_tally_failures_total", "").value(), 3u);
+    auto whole = ledger_settings();
+    whole.database = database.name();
+    slices_ = std::move(*SqlLedger::open(whole));
+    EXPECT_EQ(slices_->pool_work_since(0)->shares, 400u);
+    bench_.log->close();
+    EXPECT_TRUE(audit().clean());
 }
 
 TEST_F(TallyThreadTest, EndsInTimeWithMuchLeftToFold) {
