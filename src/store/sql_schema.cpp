@@ -117,9 +117,10 @@ std::string tables_of(SqlDialect dialect) {
     return out;
 }
 
-// Version 1 knew one instance and less about blocks than a split needs: a database with blocks is
-// emptied, and the tally folds the log into it again from the beginning.
-void migrate_from_1(SqlConnection& connection) {
+// Versions 1 and 2 knew one instance, version 1 less about blocks than a split needs, and neither
+// what the log's facts say about blocks: a database with blocks is emptied, and the tally folds the
+// log into it again from the beginning.
+void migrate_from_one_instance(SqlConnection& connection) {
     for (const auto* table :
          {"accounts", "workers", "slices", "worker_slices", "worker_totals", "blocks"}) {
         connection.run(fmt::format("ALTER TABLE {0} RENAME TO old_{0}", table));
@@ -171,7 +172,7 @@ void bring_up_to_date(SqlConnection& connection) {
     if (locked == 0) {
         connection.run(tables_of(connection.dialect()));
     } else {
-        migrate_from_1(connection);
+        migrate_from_one_instance(connection);
     }
     connection.set_schema_version(kLedgerSchemaVersion);
     transaction.commit();

@@ -24,7 +24,7 @@ TEST_P(SqlSchemaTest, RefusesWhatANewerProgramWrote) {
         mine.read_only = read_only;
         const auto opened = SqlLedger::open(mine);
         ASSERT_FALSE(opened);
-        EXPECT_THAT(opened.error(), HasSubstr("newer Adit (schema 99, this program knows 2)"));
+        EXPECT_THAT(opened.error(), HasSubstr("newer Adit (schema 99, this program knows 3)"));
     }
 }
 
@@ -77,9 +77,28 @@ INSERT INTO worker_totals VALUES (1, x'00000010000000000000000000000000', 3, 1);
 PRAGMA user_version = 1;
 )";
 
+// What version 2 added.
+constexpr const char* kVersion2 = R"(
+ALTER TABLE blocks ADD COLUMN bits INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE blocks ADD COLUMN snapshot INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE blocks ADD COLUMN pays_dues INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE blocks ADD COLUMN pays_finder INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 2;
+)";
+
 class SqlMigrationTest : public testing::SqlLedgerTest {};
 INSTANTIATE_TEST_SUITE_P(On, SqlMigrationTest, ::testing::Values(SqlDialect::sqlite),
                          testing::dialect_name);
+
+TEST_P(SqlMigrationTest, TakesOverWhatVersion2Held) {
+    database_.connect()->run(kVersion1);
+    database_.connect()->run(kVersion2);
+    ASSERT_EQ(database_.connect()->schema_version(), 2);
+    const auto ledger = open();
+    EXPECT_EQ((*ledger->fold_point())->log.position, 4'000u);
+    EXPECT_EQ(ledger->slices(0, 1'000)->size(), 2u);
+    EXPECT_EQ(database_.connect()->schema_version(), kLedgerSchemaVersion);
+}
 
 TEST_P(SqlMigrationTest, TakesOverWhatVersion1Held) {
     database_.connect()->run(kVersion1);
@@ -105,19 +124,25 @@ TEST_P(SqlMigrationTest, TakesOverWhatVersion1Held) {
     EXPECT_EQ(database_.connect()->schema_version(), kLedgerSchemaVersion);
 }
 
-// Version 1 did not keep what a split of its blocks needs: the log is folded again.
-TEST_P(SqlMigrationTest, BeginsAnewWhenVersion1HeldBlocks) {
-    const auto connection = database_.connect();
-    connection->run(kVersion1);
-    connection->run(
-        "INSERT INTO blocks VALUES (1, zeroblob(32), 5, 1, 1, 1, 50, 77, 0, 'f', 1000, 600000, "
-        "600, 0)");
-    const auto ledger = open();
-    EXPECT_EQ(*ledger->fold_point(), std::nullopt);
-    EXPECT_TRUE(ledger->slices(0, 1'000)->empty());
-    EXPECT_TRUE(ledger->accounts()->empty());
-    EXPECT_TRUE(ledger->blocks()->empty());
-    ASSERT_TRUE(ledger->apply(testing::delta_from({}, 600)));
+// Older versions did not keep all that a split of their blocks needs: the log is folded again.
+TEST_P(SqlMigrationTest, BeginsAnewWhenAnOlderVersionHeldBlocks) {
+    for (const bool second : {false, true}) {
+        const testing::EmptyDatabase database(SqlDialect::sqlite);
+        const auto connection = database.connect();
+        connection->run(kVersion1);
+        connection->run(
+            "INSERT INTO blocks VALUES (1, zeroblob(32), 5, 1, 1, 1, 50, 77, 0, 'f', 1000, 600000, "
+            "600, 0)");
+        if (second) connection->run(kVersion2);
+        auto mine = settings();
+        mine.database = database.name();
+        const auto ledger = open(mine);
+        EXPECT_EQ(*ledger->fold_point(), std::nullopt);
+        EXPECT_TRUE(ledger->slices(0, 1'000)->empty());
+        EXPECT_TRUE(ledger->accounts()->empty());
+        EXPECT_TRUE(ledger->blocks()->empty());
+        ASSERT_TRUE(ledger->apply(testing::delta_from({}, 600)));
+    }
 }
 
 // Nothing of a migration that fails stays.
