@@ -4,7 +4,7 @@
 #include "cli/terminal.h"
 #include "store/data_dir.h"
 #include "store/log_audit.h"
-#include "store/sqlite_slices.h"
+#include "store/sql_ledger.h"
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -64,11 +64,11 @@ int audit(const std::string& config_file, bool json, std::FILE* out) {
     // The lock keeps a pool from writing while its books are read.
     const auto dir = store::DataDir::open(root);
     if (!dir) return impossible(dir.error() + "; stop that pool first, or audit a copy");
-    std::unique_ptr<store::SqliteSlices> ledger;
+    std::unique_ptr<store::SqlLedger> ledger;
     if (std::filesystem::exists(dir->ledger_file())) {
-        store::SqliteSlicesSettings settings;
-        settings.file = dir->ledger_file();
-        auto opened = store::SqliteSlices::open(settings);
+        store::SqlLedgerSettings settings;
+        settings.database = dir->ledger_file().string();
+        auto opened = store::SqlLedger::open(settings);
         if (!opened) return impossible(opened.error());
         ledger = std::move(*opened);
     }

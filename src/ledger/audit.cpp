@@ -230,7 +230,13 @@ void Auditor::gather() {
         slices_[key] += sum;
     for (const auto& [key, sum] : delta.workers)
         worker_totals_[key.second] += sum;
-    blocks_.insert(blocks_.end(), delta.blocks.begin(), delta.blocks.end());
+    for (const auto& fact : delta.facts) {
+        // A block that is recorded twice is one block in the ledger.
+        const auto* found = std::get_if<FoundBlock>(&fact.what);
+        if (found != nullptr && block_hashes_.insert(found->block.hash).second) {
+            blocks_.push_back(*found);
+        }
+    }
 }
 
 template <class T>

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace adit::ledger {
@@ -117,6 +118,7 @@ class Auditor {
     std::map<std::pair<SliceKey, share::AccountId>, Sum> slices_;
     std::map<share::WorkerId, Sum> worker_totals_;
     std::vector<FoundBlock> blocks_;
+    std::unordered_set<chain::Hash256, chain::Hash256Hasher> block_hashes_;
 };
 
 }  // namespace adit::ledger

@@ -1,0 +1,24 @@
+// Draws the consequences of the facts in the log: which block credits whom and when, what a payout
+// debits. It is the only code that moves money in the ledger, and it decides by nothing but the
+// facts and what the journal holds, so that the same log gives the same ledger everywhere. Works
+// inside one transaction of a journal; whoever opened it commits. Not thread-safe.
+#pragma once
+
+#include "ledger/journal.h"
+
+namespace adit::ledger {
+
+class Bookkeeper {
+ public:
+    explicit Bookkeeper(Journal& journal) : journal_(journal) {}
+
+    // The slices of everything before the fact must be in the journal. A fact that must not take
+    // effect changes nothing and is noted in the journal with its reason (a mere repetition is
+    // not); the reason is returned as well.
+    std::optional<FactRefusal> apply(const Fact& fact);
+
+ private:
+    Journal& journal_;
+};
+
+}  // namespace adit::ledger
