@@ -42,6 +42,25 @@ std::string json_string(std::string_view text) {
     return out += '"';
 }
 
+// A sentence for a text line: what a node said in it may hold anything.
+std::string one_line(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20 || byte == 0x7f) {
+            out += fmt::format("\\u{:04x}", byte);
+        } else {
+            out += c;
+        }
+    }
+    return out;
+}
+
+// JSON has no words for infinity and what is no number.
+bool is_json_number(std::string_view text) {
+    return text != "inf" && text != "-inf" && text != "nan" && text != "-nan";
+}
+
 bool needs_quotes(std::string_view text) {
     return text.empty() || std::any_of(text.begin(), text.end(), [](char c) {
                return c <= ' ' || c == '"' || c == '=' || static_cast<unsigned char>(c) >= 0x7f;
@@ -101,12 +120,13 @@ void Logger::write(LogLevel level, std::string_view area, std::string_view messa
         line = fmt::format(R"({{"time":"{}","level":"{}","area":"{}","message":{})", time,
                            name_of(level), area, json_string(message));
         for (const auto& field : fields) {
-            line += fmt::format(",{}:{}", json_string(field.key),
-                                field.bare ? field.value : json_string(field.value));
+            line += fmt::format(
+                ",{}:{}", json_string(field.key),
+                field.bare && is_json_number(field.value) ? field.value : json_string(field.value));
         }
         line += '}';
     } else {
-        line = fmt::format("{} {:<7} {}: {}", time, name_of(level), area, message);
+        line = fmt::format("{} {:<7} {}: {}", time, name_of(level), area, one_line(message));
         for (const auto& field : fields) {
             line += fmt::format(" {}={}", field.key,
                                 needs_quotes(field.value) ? json_string(field.value) : field.value);

@@ -10,8 +10,9 @@ namespace {
 
 typedef std::uint32_t Vector __attribute__((vector_size(16)));
 
+constexpr std::size_t kLaneBytes = 4;
 template <class T>
-constexpr std::size_t kWidth = sizeof(T) / sizeof(std::uint32_t);
+constexpr std::size_t kWidth = sizeof(T) / kLaneBytes;
 
 template <class T>
 T splat(std::uint32_t value) {

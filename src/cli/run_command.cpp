@@ -15,6 +15,13 @@ void print_faults(const std::vector<manager::ConfigFault>& faults) {
                  faults.size() == 1 ? "" : "s");
 }
 
+std::string not_in_force_text(std::string_view section) {
+    return fmt::format(
+        "[{}] is checked but not in force: this version records shares and blocks "
+        "and does not split or pay rewards yet",
+        section);
+}
+
 int run(const std::string& config_file) {
     const auto config = manager::load_config(config_file);
     if (!config) {
@@ -32,6 +39,9 @@ int run(const std::string& config_file) {
                   {"chain", chain::params(config->pool.chain).name},
                   {"address", config->pool.address},
                   {"data_dir", config->pool.data_dir}});
+    for (const auto& section : config->not_in_force) {
+        logger->warning("pool", not_in_force_text(section));
+    }
     if (const auto started = pool.start(); !started) {
         logger->error("pool", started.error());
         return kCannotStart;
@@ -48,6 +58,9 @@ int check(const std::string& config_file, std::FILE* out) {
         return kBadConfig;
     }
     fmt::print(out, "{}: no fault in the file\n", config_file);
+    for (const auto& section : config->not_in_force) {
+        fmt::print(out, "note   {}\n", not_in_force_text(section));
+    }
     int faults = 0;
     for (const auto& finding : manager::preflight(*config)) {
         if (finding.fault) {

@@ -12,6 +12,12 @@ void JobBook::add(JobRef job, std::int64_t now_ms) {
     ADIT_CHECK(job != nullptr, "a job book keeps jobs");
     if (latest_ != nullptr && job->id <= latest_->id) return;
     if (!jobs_.empty()) jobs_.rbegin()->second.replaced_ms = now_ms;
+    if (latest_ != nullptr && job->tip != latest_->tip) {
+        expire(now_ms);
+        for (auto& [id, kept] : jobs_) {
+            if (kept.tip_ended_ms == kNever) kept.tip_ended_ms = now_ms;
+        }
+    }
     latest_ = job;
     const auto id = job->id;
     jobs_.emplace_hint(jobs_.end(), id, Kept{std::move(job)});
@@ -27,7 +33,7 @@ std::optional<JobState> JobBook::state_of(const Kept& kept, std::int64_t now_ms)
         return age_ms <= kExpiredLifetimeMs ? std::optional(JobState::expired) : std::nullopt;
     }
     const auto tips_ago = latest_->tip - kept.job->tip;
-    if (tips_ago > kStaleTips || age_ms > kLifetimeMs) return std::nullopt;
+    if (tips_ago > kStaleTips || now_ms - kept.tip_ended_ms > kLifetimeMs) return std::nullopt;
     return JobState::stale;
 }
 

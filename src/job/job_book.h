@@ -11,11 +11,12 @@
 namespace adit::job {
 
 // A job's age counts from the moment the next one replaced it, so the newest job never ages: while
-// the node is silent it stays the best work there is.
+// the node is silent it stays the best work there is. Of an earlier tip all jobs that could still
+// be submitted when the tip ended stay so for 10 minutes from then.
 enum class JobState {
     current,  // of the present tip and at most 10 minutes old: shares count
     expired,  // of the present tip but older (at most 20 minutes): refused 21, may still be a block
-    stale,    // of one of the last two previous tips, at most 10 minutes old: the same
+    stale,    // of one of the last two previous tips, ended at most 10 minutes ago: the same
 };
 
 struct FoundJob {
@@ -47,7 +48,8 @@ class JobBook {
  private:
     struct Kept {
         JobRef job;
-        std::int64_t replaced_ms = kNever;  // steady; when the next job came
+        std::int64_t replaced_ms = kNever;   // steady; when the next job came
+        std::int64_t tip_ended_ms = kNever;  // steady; when the next job of another tip came
     };
     static constexpr std::int64_t kNever = INT64_MAX;
 

@@ -81,6 +81,32 @@ TEST(JobBook, ForgetsStaleJobsAfterTenMinutes) {
     EXPECT_EQ(state(book, 1, 1'001 + 10 * kMinute), std::nullopt);
 }
 
+TEST(JobBook, KeepsEveryJobOfAPreviousBlockForTenMinutesAfterThatBlocksTime) {
+    JobBook book;
+    book.add(job(1, 1), 0);
+    book.add(job(2, 1), 0);  // replaces the first at once
+    book.add(job(3, 1), 5 * kMinute);
+    book.add(job(4, 2), 15 * kMinute);  // the first two have expired, but may still be blocks
+    const auto ended = 15 * kMinute;
+    for (const JobId id : {1U, 2U, 3U}) {
+        EXPECT_EQ(state(book, id, ended), JobState::stale) << id;
+        EXPECT_EQ(state(book, id, ended + 10 * kMinute), JobState::stale) << id;
+        EXPECT_EQ(state(book, id, ended + 10 * kMinute + 1), std::nullopt) << id;
+    }
+    // The next block does not make the time begin anew.
+    book.add(job(5, 3), ended + kMinute);
+    EXPECT_EQ(state(book, 3, ended + 10 * kMinute), JobState::stale);
+    EXPECT_EQ(state(book, 3, ended + 10 * kMinute + 1), std::nullopt);
+    EXPECT_EQ(state(book, 4, ended + 11 * kMinute), JobState::stale);
+    // What was forgotten before the tip ended does not come back.
+    JobBook other;
+    other.add(job(1, 1), 0);
+    other.add(job(2, 1), 0);
+    other.add(job(3, 2), 20 * kMinute + 1);
+    EXPECT_EQ(state(other, 1, 20 * kMinute + 1), std::nullopt);
+    EXPECT_EQ(state(other, 2, 20 * kMinute + 1), JobState::stale);
+}
+
 TEST(JobBook, TreatsAReturnToAnEarlierBlockAsANewTip) {
     JobBook book;
     book.add(job(1, 1), 0);

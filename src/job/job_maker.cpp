@@ -122,10 +122,12 @@ std::expected<JobRef, JobError> JobMaker::make(TemplateRef source, std::int64_t 
     job->ntime = std::max(source->current_time, source->min_time);
     job->created_ms = now_ms;
 
-    job->clean = tip_ == 0 || source->previous != previous_;
+    // Another height on the same block: a node was wrong, and blocks of its jobs are none.
+    job->clean = tip_ == 0 || source->previous != previous_ || source->height != height_;
     if (job->clean) {
         ++tip_;
         previous_ = source->previous;
+        height_ = source->height;
     }
     job->tip = tip_;
     job->id = next_id_++;

@@ -42,6 +42,7 @@ class JobMaker {
     JobId next_id_;
     std::uint64_t tip_ = 0;
     chain::Hash256 previous_;
+    std::int32_t height_ = 0;
 };
 
 }  // namespace adit::job

@@ -92,6 +92,17 @@ TEST(JobMaker, CountsIdsAndTipsAndSaysCleanOnANewTipOnly) {
     EXPECT_EQ(maker.next_id(), 45U);
 }
 
+TEST(JobMaker, IsCleanWhenTheHeightOnTheSameTipWasWrong) {
+    JobMaker maker({.payout_script = kScript}, 1);
+    auto wrong = sample_template({});
+    wrong.height += 5;
+    const auto first = maker.make(std::make_shared<BlockTemplate>(wrong), 0).value();
+    const auto second = maker.make(sample_template_ref({}), 50).value();
+    EXPECT_EQ(second->source->previous, first->source->previous);
+    EXPECT_TRUE(second->clean);
+    EXPECT_EQ(second->tip, first->tip + 1);
+}
+
 TEST(JobMaker, IsCleanAtFirstEvenOnTheGenesisBlocksZeroPrevious) {
     auto source = sample_template({});
     source.previous = {};

@@ -1,7 +1,8 @@
-// What the ledger remembers, and the two faces of whoever remembers it (store: SQLite, PostgreSQL;
-// MemoryJournal for audits). A Journal is one open transaction: the bookkeeper reads and writes
-// through it while a piece of the log is folded, and all of it is committed together with the fold
-// point, or none. A LedgerReader answers questions of payers and people.
+// What the ledger is to remember of money, and the two faces of whoever remembers it. It is the
+// agreement between the code that folds facts and the databases that keep them; neither exists yet,
+// and nothing here is used by the running pool. A Journal is one open transaction: the bookkeeper
+// reads and writes through it while a piece of the log is folded, and all of it is committed
+// together with the fold point, or none. A LedgerReader answers questions of payers and people.
 //
 // A journal reports a failing storage by an exception of its own, which passes through the
 // bookkeeper and ends the transaction; whoever opened the transaction turns it into a value.

@@ -2,6 +2,7 @@
 
 #include "chain/address.h"
 #include "job/job.h"
+#include "manager/config_money.h"
 #include "manager/config_reader.h"
 #include "node/node_settings.h"
 
@@ -217,6 +218,7 @@ std::expected<Config, std::vector<ConfigFault>> parse_config(std::string_view te
         if (auto table = root.child("limits")) read_limits(*table, config.limits);
         if (auto table = root.child("log")) read_log(*table, config.log);
         read_tuning(root, config);
+        read_money(root, config);
         root.finish();
     }
     if (!document.faults().empty()) return std::unexpected(document.faults());

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "chain/network.h"
 #include "chain/target.h"
+#include "share/money_records.h"
 
 #include <expected>
 #include <string>
@@ -85,6 +86,37 @@ struct JobConfig {
     bool get_transactions = false;  // answer mining.get_transactions
 };
 
+struct RewardsConfig {
+    share::RewardScheme scheme = share::RewardScheme::pplns;
+    std::uint32_t pplns_factor_milli = 2'000;  // the window, in thousandths of a block's work
+    std::uint32_t fee_ppm = 10'000;            // of the reward
+    std::string fee_account = ":fee";          // or an address that is paid like any other
+    std::int64_t maturity = 101;               // confirmations before a credit is posted
+};
+
+struct PayoutConfig {
+    share::PayoutMode mode = share::PayoutMode::wallet;
+    std::string wallet = "pool";  // name of the wallet that holds pool.address
+    std::string node;             // name of the [[node]] that has it; empty: the first
+    std::int64_t confirmations = 6;
+    std::int64_t threshold_sat = 100'000;
+    std::int64_t interval_s = 3'600;
+    std::int64_t approve_above_sat = 0;  // 0: no approval needed
+    std::int64_t daily_cap_sat = 0;      // 0: none
+    bool miners_bear_fee = false;        // fee_paid_by = "miner"
+    double min_fee_rate = 1;             // satoshis per virtual byte, as are the next two
+    double max_fee_rate = 100;
+    double fallback_fee_rate = 5;        // while the node has no estimate
+    std::int64_t bump_after_blocks = 6;  // unconfirmed for so many blocks: a higher fee
+    std::int64_t coinbase_outputs = 20;  // accounts that one coinbase pays, with mode "coinbase"
+    std::int64_t coinbase_dust_sat = 10'000;  // smaller amounts stay owed
+    std::uint32_t line = 0;                   // of the table in the file; 0: there is none
+};
+
+struct StoreConfig {
+    std::string ledger = "sqlite";  // or "postgresql://user@host/db"
+};
+
 struct LogConfig {
     base::LogLevel level = base::LogLevel::info;
     base::LogFormat format = base::LogFormat::text;
@@ -104,6 +136,11 @@ struct Config {
     LimitsConfig limits;
     ShareConfig share;
     JobConfig job;
+    RewardsConfig rewards;
+    PayoutConfig payout;
+    StoreConfig store;
+    // Sections of the file that are read and checked but not in force yet ("rewards").
+    std::vector<std::string> not_in_force;
     LogConfig log;
     SimConfig sim;
 };
@@ -123,6 +160,11 @@ std::expected<Config, std::vector<ConfigFault>> load_config(const std::string& p
 // The same from text; `path` is only for messages.
 std::expected<Config, std::vector<ConfigFault>> parse_config(std::string_view text,
                                                              const std::string& path);
+
+// "1.0%": a percentage with at most four decimals, in parts per million; nullopt for anything else
+// and above 100 %.
+std::optional<std::uint32_t> parse_percent(std::string_view text);
+std::string percent_text(std::uint32_t ppm);
 
 // The keys in which two configurations differ, by what it takes to change them.
 struct ConfigChanges {

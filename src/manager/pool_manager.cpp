@@ -135,6 +135,7 @@ NodeSide PoolManager::Parts::connect() {
     if (nodes.pool) side.pool->resume(nodes.pool->last());
     side.submitter->set_listener([this, pool = side.pool.get()](const node::SubmitReport& report) {
         blocks->on_report(report);
+        pool->on_report(report);
         // Work on the block just accepted should begin now, not with the next probe.
         if (report.state == node::SubmitState::accepted) pool->kick();
     });

@@ -161,7 +161,7 @@ void Connection::on_events(std::uint32_t events) {
     if (!readable) return;
     if (peer_ended_) {
         if ((events & (EPOLLHUP | EPOLLERR)) != 0) end(Phase::dead, CloseReason::reset);
-    } else if (phase_ == Phase::open) {
+    } else if (listens()) {
         read_lines();
     } else if (phase_ != Phase::dead) {
         discard_input();
@@ -178,6 +178,7 @@ void Connection::read_lines() {
     if (io.kind == Io::ended) return end_of_input();
     if (io.kind == Io::failed) return end(Phase::dead, CloseReason::reset);
     loop_.bytes_in_ += io.bytes;
+    if (phase_ != Phase::open) late_bytes_ += static_cast<std::uint32_t>(io.bytes);
     serve_buffer({buffer, held + io.bytes}, held);
     if (io.more && phase_ == Phase::open) go_on_next_turn();
 }
@@ -194,8 +195,12 @@ void Connection::serve_buffer(std::string_view buffer, std::size_t searched) {
         if (line.ends_with('\r')) line.remove_suffix(1);
         if (line.empty()) continue;
         if (line.size() > max_line) return fail_line();
-        settings_->handler->on_line(*this, line);
-        if (phase_ != Phase::open) {
+        if (phase_ == Phase::open) {
+            settings_->handler->on_line(*this, line);
+        } else {
+            settings_->handler->on_late_line(*this, line);
+        }
+        if (phase_ != Phase::open && !is_late()) {
             input_.reset();
             return;
         }
@@ -218,6 +223,8 @@ void Connection::serve_buffer(std::string_view buffer, std::size_t searched) {
 
 void Connection::fail_line() {
     input_.reset();
+    late_bytes_ = kLateBytes;
+    if (phase_ != Phase::open) return;
     phase_ = Phase::deaf;
     settings_->handler->on_protocol_error(*this, ProtocolError::line_too_long);
 }
@@ -229,13 +236,29 @@ void Connection::go_on_next_turn() {
 
 void Connection::resume() {
     resuming_ = false;
-    if (phase_ != Phase::open) return;
+    if (phase_ != Phase::open && !is_late()) return;
     if (input_ && input_->find('\n') != input_->npos) {
         const auto waiting = std::move(input_);
         serve_buffer(*waiting, 0);
     }
     // Plain sockets are reported again by epoll; TLS may hold decrypted bytes.
-    if (tls_ && phase_ == Phase::open) read_lines();
+    if (tls_ && listens()) read_lines();
+}
+
+void Connection::take_arrived() {
+    const auto most = loop_.bytes_in_ + kLateBytes;
+    bool more = true;
+    while (more && phase_ == Phase::open) {
+        const auto before = loop_.bytes_in_;
+        resuming_ = false;
+        if (input_ && input_->find('\n') != input_->npos) {
+            const auto waiting = std::move(input_);
+            serve_buffer(*waiting, 0);
+        } else {
+            read_lines();
+            more = loop_.bytes_in_ != before && loop_.bytes_in_ < most;
+        }
+    }
 }
 
 void Connection::discard_input() {
@@ -434,8 +457,10 @@ void Connection::finish() {
     ending_ = false;
     if (std::exchange(owes_on_closed_, false)) {
         settings_->handler->on_closed(*this, reason_);
-        state_.reset();
-        input_.reset();
+        if (!is_late()) {
+            state_.reset();
+            input_.reset();
+        }
         loop_.deadlines_of(id_).idle = loop_.now_ms() + settings_->stall_timeout_ms;
     }
     if (phase_ == Phase::draining && unsent() == 0) start_lingering();

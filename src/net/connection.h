@@ -47,6 +47,11 @@ class ConnectionHandler {
     // read buffer and is valid during the call only.
     virtual void on_line(Connection& connection, std::string_view line) = 0;
 
+    // As on_line, but the connection was closed gracefully before this line was served: what came
+    // with the last lines, or comes while the rest is written and for the second after. Sends have
+    // no effect. At most kLateBytes of input are looked at.
+    virtual void on_late_line(Connection&, std::string_view) {}
+
     // The peer has ended its side and still reads: all lines were handed over, none will come.
     // Closes gracefully (CloseReason::peer) unless overridden; an override that has replies to make
     // may close later (bound that wait with expire_in).
@@ -62,8 +67,9 @@ class ConnectionHandler {
     virtual void on_deadline(Connection& connection);
 
     // Exactly once for each connection whose on_open returned true, at the end of the turn in which
-    // it ended or was closed. The state is destroyed after this call; sends have no effect. Bytes
-    // sent before a graceful close are still delivered.
+    // it ended or was closed. The state is destroyed after this call, or after a graceful close
+    // with the connection, since late lines may follow; sends have no effect. Bytes sent before a
+    // graceful close are still delivered.
     virtual void on_closed(Connection& connection, CloseReason reason) = 0;
 };
 
@@ -85,6 +91,8 @@ struct ConnectionSettings {
 
 class Connection {
  public:
+    static constexpr std::uint32_t kLateBytes = 64 * 1024;
+
     ~Connection();
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
@@ -111,12 +119,16 @@ class Connection {
     // Bytes not yet taken by the kernel.
     std::size_t unsent() const;
 
-    // Hands no more lines, writes the rest, shuts down sending, reads and discards for up to 1 s,
-    // closes: the last replies arrive.
+    // Writes the rest, shuts down sending, reads for up to 1 s, closes: the last replies arrive.
+    // Lines are handed to on_late_line from now on.
     void close_gracefully(CloseReason reason = CloseReason::server);
     // RST at the end of the turn; unsent bytes are lost. For peers that do not read, are idle or
     // are banned.
     void abort(CloseReason reason = CloseReason::server);
+
+    // Hands over the lines that have arrived already, at most kLateBytes: a last look before an
+    // abort(). Not from within a call of the handler that hands over a line.
+    void take_arrived();
 
     // on_deadline is called when this time has passed without another expire_in (checked twice
     // a second). Cheap enough for every line. 0: never.
@@ -161,6 +173,11 @@ class Connection {
     void continue_handshake();
     void read_lines();
     void serve_buffer(std::string_view buffer, std::size_t searched);
+    // Lines are handed to on_late_line, until late_bytes_ have reached kLateBytes.
+    bool is_late() const { return phase_ == Phase::draining || phase_ == Phase::lingering; }
+    bool listens() const {
+        return phase_ == Phase::open || (is_late() && late_bytes_ < kLateBytes);
+    }
     void fail_line();
     void go_on_next_turn();
     void discard_input();
@@ -184,7 +201,8 @@ class Connection {
     std::unique_ptr<Output> output_;
     ConnectionId id_;
     int fd_;
-    std::uint32_t interest_ = 0;  // what epoll was told
+    std::uint32_t interest_ = 0;    // what epoll was told
+    std::uint32_t late_bytes_ = 0;  // input read since a graceful close
     Address peer_;
     Phase phase_ = Phase::open;
     CloseReason reason_ = CloseReason::server;

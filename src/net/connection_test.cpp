@@ -1,5 +1,6 @@
 #include "net/connection.h"
 
+#include "base/wait.h"
 #include "net/test_server.h"
 
 #include <gmock/gmock.h>
@@ -24,6 +25,16 @@ int option(int fd, int level, int name) {
 std::string receive(LineClient& client) {
     const auto line = client.receive_line(kTestTimeoutMs);
     return line ? *line : "error: " + std::string(describe(line.error().error));
+}
+
+// Turns the loop until no connection is left.
+bool all_gone(TestServer& server) {
+    const base::SystemClock clock;
+    return base::wait_until(clock, clock.steady_ms() + kTestTimeoutMs, [&] {
+        std::size_t left = 0;
+        server.on_loop([&] { left = server.loop().connections(); });
+        return left == 0;
+    });
 }
 
 TEST(Connection, AnswersALine) {
@@ -111,16 +122,66 @@ TEST(Connection, AFlooderDoesNotStarveOthers) {
     EXPECT_LE(std::ranges::find(lines, "o") - lines.begin(), 256);
 }
 
-TEST(Connection, GracefulCloseDeliversTheLastReplyAndDropsLaterLines) {
+TEST(Connection, GracefulCloseDeliversTheLastReplyAndHandsLaterLinesOverAsLate) {
     TestServer server;
     const auto client = server.connect();
-    ASSERT_TRUE(client->send_bytes("one\nquit\ntwo\n" + std::string(50'000, 'y'), kTestTimeoutMs));
+    ASSERT_TRUE(client->send_bytes("one\nquit\ntwo\nthr", kTestTimeoutMs));
     EXPECT_EQ(receive(*client), "echo one");
     EXPECT_EQ(receive(*client), "bye");
     EXPECT_EQ(receive(*client), "error: the other side closed the connection");
     EXPECT_THAT(server.handler().lines(), ElementsAre("one", "quit"));
     ASSERT_TRUE(server.handler().wait_closed(1));
     EXPECT_EQ(server.handler().closed()[0].reason, CloseReason::server);
+    // The other side may not have seen the close yet.
+    ASSERT_TRUE(client->send_bytes("ee\nfour\n", kTestTimeoutMs));
+    ASSERT_TRUE(server.handler().wait([&] { return server.handler().late_lines().size() == 3; }));
+    EXPECT_THAT(server.handler().late_lines(), ElementsAre("two", "three", "four"));
+    EXPECT_THAT(server.handler().lines(), ElementsAre("one", "quit"));
+}
+
+TEST(Connection, LateLinesAreBounded) {
+    TestServer server;
+    const auto client = server.connect();
+    ASSERT_TRUE(client->send_line("quit", kTestTimeoutMs));
+    EXPECT_EQ(receive(*client), "bye");
+    std::string text;
+    for (int i = 0; i < 2'000; ++i)
+        text += std::string(99, 'l') + "\n";
+    ASSERT_TRUE(client->send_bytes(text, kTestTimeoutMs));
+    client->shutdown_send();
+    // The peer's end comes behind all of it.
+    ASSERT_TRUE(all_gone(server));
+    EXPECT_GE(server.handler().late_lines().size(), 500U);
+    EXPECT_LE(server.handler().late_lines().size(), 1'000U);  // the bound and one read more
+}
+
+TEST(Connection, AnEndlessLateLineEndsTheLateLines) {
+    TestServer server;
+    const auto client = server.connect();
+    ASSERT_TRUE(
+        client->send_bytes("quit\n" + std::string(20'000, 'x') + "\nlast\n", kTestTimeoutMs));
+    client->shutdown_send();
+    ASSERT_TRUE(all_gone(server));
+    EXPECT_THAT(server.handler().late_lines(), SizeIs(0));
+    EXPECT_EQ(server.handler().protocol_errors(), 0);
+}
+
+TEST(Connection, WhatHasArrivedCanBeTakenBeforeAnAbort) {
+    TestServer server;
+    const auto client = server.connect();
+    ASSERT_TRUE(server.handler().wait_opened(1));
+    const auto id = server.handler().opened()[0].first;
+    server.on_loop([&] {
+        std::string text;
+        for (int i = 0; i < 600; ++i)  // more than a turn's worth of lines
+            text += "a\n";
+        ASSERT_TRUE(client->send_bytes(text + "half", kTestTimeoutMs));
+        server.loop().find(id)->take_arrived();
+        EXPECT_THAT(server.handler().lines(), SizeIs(600));
+        server.loop().find(id)->abort(CloseReason::banned);
+    });
+    ASSERT_TRUE(server.handler().wait_closed(1));
+    EXPECT_THAT(server.handler().lines(), SizeIs(600));
 }
 
 TEST(Connection, GracefulCloseDeliversMoreThanTheKernelHolds) {
@@ -331,7 +392,7 @@ TEST(Connection, AReusedSlotDoesNotAnswerToTheOldId) {
     });
 }
 
-TEST(Connection, KeepsItsStateUntilOnClosedReturned) {
+TEST(Connection, KeepsItsStateForLateLinesAndAtLeastUntilOnClosedReturned) {
     struct State : ConnectionState {
         explicit State(std::atomic<int>& count) : alive(count) { ++alive; }
         ~State() override { --alive; }
@@ -359,6 +420,14 @@ TEST(Connection, KeepsItsStateUntilOnClosedReturned) {
     EXPECT_EQ(receive(*client), "bye");
     ASSERT_TRUE(handler.wait_closed(1));
     EXPECT_EQ(handler.seen_in_closed, 1);
+    server.on_loop([] {});
+    EXPECT_EQ(handler.alive, 1);
+    server.advance_ms(2000);
+    EXPECT_EQ(handler.alive, 0);
+    const auto other = server.connect();
+    ASSERT_TRUE(other->send_line("abort", kTestTimeoutMs));
+    ASSERT_TRUE(handler.wait_closed(2));
+    EXPECT_EQ(handler.seen_in_closed, 2);
     server.on_loop([] {});
     EXPECT_EQ(handler.alive, 0);
 }

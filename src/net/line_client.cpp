@@ -63,7 +63,7 @@ LineClient::Result<std::unique_ptr<LineClient>> LineClient::connect(const Endpoi
 
 LineClient::Result<std::unique_ptr<LineClient>> LineClient::connect(const Endpoint& endpoint,
                                                                     int timeout_ms,
-                                                                    Options options) {
+                                                                    const Options& options) {
     const auto deadline = now_ms() + timeout_ms;
     const auto addresses = resolve(endpoint);
     if (!addresses) return fail(Error::resolve, addresses.error());

@@ -43,7 +43,7 @@ class LineClient {
 
     static Result<std::unique_ptr<LineClient>> connect(const Endpoint& endpoint, int timeout_ms);
     static Result<std::unique_ptr<LineClient>> connect(const Endpoint& endpoint, int timeout_ms,
-                                                       Options options);
+                                                       const Options& options);
     ~LineClient();
     LineClient(const LineClient&) = delete;
     LineClient& operator=(const LineClient&) = delete;

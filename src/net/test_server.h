@@ -50,6 +50,9 @@ class RecordingHandler : public ConnectionHandler {
         connection.send(line);
         connection.send("\n");
     }
+    void on_late_line(Connection&, std::string_view line) override {
+        note([&] { late_lines_.emplace_back(line); });
+    }
     void on_protocol_error(Connection& connection, ProtocolError) override {
         note([&] { ++protocol_errors_; });
         connection.send("too long\n");
@@ -61,6 +64,7 @@ class RecordingHandler : public ConnectionHandler {
 
     std::vector<std::pair<ConnectionId, Address>> opened() const { return read(opened_); }
     std::vector<std::string> lines() const { return read(lines_); }
+    std::vector<std::string> late_lines() const { return read(late_lines_); }
     std::vector<Closed> closed() const { return read(closed_); }
     int protocol_errors() const { return read(protocol_errors_); }
 
@@ -98,7 +102,7 @@ class RecordingHandler : public ConnectionHandler {
     std::mutex wait_mutex_;
     std::condition_variable changed_;
     std::vector<std::pair<ConnectionId, Address>> opened_;
-    std::vector<std::string> lines_;
+    std::vector<std::string> lines_, late_lines_;
     std::vector<Closed> closed_;
     int protocol_errors_ = 0;
 };

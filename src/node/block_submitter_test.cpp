@@ -1,5 +1,6 @@
 #include "node/block_submitter.h"
 
+#include "job/job.h"
 #include "node/scripted_node_testing.h"
 #include "node/submit_rules.h"
 
@@ -87,6 +88,60 @@ TEST(SubmitRules, DecideABlocksFate) {
     };
     for (const auto& one : cases) {
         EXPECT_EQ(name_of(decide(one.nodes, 100, 100)), name_of(one.state)) << one.name;
+    }
+}
+
+struct FaultCase {
+    const char* name;
+    NodeOutcome maker, other;
+    bool fault;
+    bool wrong_height = false;
+};
+
+TEST(SubmitRules, SayWhenARefusalSpeaksAgainstTheTemplate) {
+    using V = NodeVerdict;
+    const auto refused = [](const char* reason, std::int32_t height = 100, bool synced = true) {
+        auto made = outcome(V::refused, height, synced);
+        made.reason = reason;
+        return made;
+    };
+    const FaultCase cases[] = {
+        {"both say height", refused("bad-cb-height"), refused("bad-cb-height"), true, true},
+        {"the maker is gone", outcome(V::unreachable), refused("bad-cb-height"), true, true},
+        {"the maker itself says so", refused("bad-cb-height"), outcome(V::waiting), true, true},
+        {"with bcoin's word", refused("x"), refused("rejected: bad-cb-height"), true, true},
+        {"the maker holds it", outcome(V::holds), refused("bad-cb-height"), false},
+        {"in the maker's chain", outcome(V::in_best_chain), refused("bad-cb-height"), false},
+        {"the maker has not spoken", outcome(V::waiting), refused("bad-cb-height"), false},
+        {"invalid previous block", refused("x"), refused("bad-prevblk"), true},
+        {"unknown previous block", refused("x"), refused("prev-blk-not-found", 99), true},
+        {"a node behind knows no better", refused("x"), refused("prev-blk-not-found", 98), false},
+        {"nor one that syncs", refused("x"), refused("prev-blk-not-found", 99, false), false},
+        {"the miner's fault", refused("high-hash"), refused("high-hash"), false},
+    };
+    auto source = std::make_shared<job::BlockTemplate>();
+    source->node = "maker";
+    source->height = 100;
+    source->previous.bytes[3] = 7;
+    auto job = std::make_shared<job::Job>();
+    job->source = source;
+    auto candidate = std::make_shared<job::BlockCandidate>();
+    for (const auto& one : cases) {
+        candidate->job = job;
+        SubmitReport report;
+        report.candidate = candidate;
+        report.nodes = {one.other, one.maker};
+        report.nodes[0].node = "other";
+        report.nodes[1].node = "maker";
+        const auto fault = refused_template_of(report);
+        ASSERT_EQ(fault.has_value(), one.fault) << one.name;
+        if (!fault) continue;
+        EXPECT_EQ(fault->wrong_height, one.wrong_height) << one.name;
+        EXPECT_EQ(fault->maker, "maker") << one.name;
+        EXPECT_EQ(fault->previous, source->previous) << one.name;
+        EXPECT_EQ(fault->height, 100) << one.name;
+        candidate->job = nullptr;
+        EXPECT_FALSE(refused_template_of(report)) << "a job that is not known any more";
     }
 }
 

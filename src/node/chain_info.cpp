@@ -95,6 +95,37 @@ std::expected<chain::BlockHeader, RpcError> ask_header(RpcClient& client,
     return header;
 }
 
+std::expected<std::int32_t, RpcError> ask_proven_height(RpcClient& client, chain::Network network,
+                                                        const chain::Hash256& hash,
+                                                        int timeout_ms) {
+    constexpr std::int32_t kHeightInCoinbase = 2;  // the block version that BIP34 begins with
+    if (hash.rpc_hex() == chain::params(network).genesis_hash) return 0;
+    // A number for Bitcoin Core and what follows it; bcoin reads 0 as false.
+    const auto reply =
+        client.call("getblock", fmt::format(R"(["{}",0])", hash.rpc_hex()), timeout_ms);
+    if (!reply) return std::unexpected(reply.error());
+    std::string_view hex;
+    if (reply->result().get(hex) != simdjson::SUCCESS) return malformed("getblock gave no hex");
+    const auto bytes = base::from_hex(hex);
+    const auto block = chain::parse_block(bytes ? base::ByteSpan(*bytes) : base::ByteSpan{});
+    if (!block || block->transactions.empty() || block->header.hash() != hash) {
+        return malformed(fmt::format("getblock did not answer with block {}", hash.rpc_hex()));
+    }
+    std::vector<chain::Hash256> ids;
+    for (const auto& transaction : block->transactions)
+        ids.push_back(transaction.txid());
+    bool mutated = false;
+    const bool whole = chain::merkle_root(std::move(ids), &mutated) == block->header.merkle_root;
+    const auto& inputs = block->transactions[0].inputs;
+    const auto height = inputs.empty() || block->header.version < kHeightInCoinbase
+                            ? std::nullopt
+                            : chain::height_of_coinbase(inputs[0].script);
+    if (!whole || mutated || !height) {
+        return malformed(fmt::format("block {} does not prove its height", hash.rpc_hex()));
+    }
+    return *height;
+}
+
 std::expected<chain::Hash256, RpcError> ask_hash(RpcClient& client, std::int32_t height,
                                                  int timeout_ms) {
     const auto reply = client.call("getblockhash", fmt::format("[{}]", height), timeout_ms);

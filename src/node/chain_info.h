@@ -46,6 +46,11 @@ std::expected<ChainInfo, RpcError> ask_chain_info(RpcClient& client, chain::Netw
 // getblockheader: the header of a block the node knows, checked against its hash and its target.
 std::expected<chain::BlockHeader, RpcError> ask_header(RpcClient& client,
                                                        const chain::Hash256& hash, int timeout_ms);
+// The height of a block as its own coinbase proves it (BIP34): getblock with the whole block,
+// checked against its hash and merkle root. 0 for the genesis block, without asking. malformed when
+// the block proves nothing (version 1, or no height in its coinbase).
+std::expected<std::int32_t, RpcError> ask_proven_height(RpcClient& client, chain::Network network,
+                                                        const chain::Hash256& hash, int timeout_ms);
 // getblockhash: the block of the node's best chain at this height.
 std::expected<chain::Hash256, RpcError> ask_hash(RpcClient& client, std::int32_t height,
                                                  int timeout_ms);

@@ -1,7 +1,7 @@
 #include "node/chain_scan.h"
 
+#include "node/block_coinbase.h"
 #include "node/chain_info.h"
-#include "node/json.h"
 
 #include <condition_variable>
 #include <mutex>
@@ -12,46 +12,6 @@ namespace {
 
 constexpr int kTickMs = 250;
 constexpr int kTimeoutMs = 30'000;
-
-// The coinbase of a block, serialised: from the list of ids and getrawtransaction where the node
-// can find a transaction by its block (Bitcoin Core), else from the whole block.
-std::expected<base::Bytes, RpcError> ask_coinbase(RpcClient& client, const chain::Hash256& hash,
-                                                  bool& by_id) {
-    const auto malformed = [](const char* what) {
-        return std::unexpected(RpcError{RpcErrorKind::malformed, 0, what});
-    };
-    if (by_id) {
-        const auto ids =
-            client.call("getblock", fmt::format(R"(["{}",1])", hash.rpc_hex()), kTimeoutMs);
-        if (!ids) return std::unexpected(ids.error());
-        std::string_view first;
-        const auto list = json_as<simdjson::dom::array>(ids->result(), "tx");
-        if (list && list->at(0).get(first) == simdjson::SUCCESS && first.size() == 64) {
-            const auto raw =
-                client.call("getrawtransaction",
-                            fmt::format(R"(["{}",false,"{}"])", first, hash.rpc_hex()), kTimeoutMs);
-            std::string_view hex;
-            if (raw && raw->result().get(hex) == simdjson::SUCCESS) {
-                if (auto bytes = base::from_hex(hex)) return std::move(*bytes);
-            }
-            if (!raw && raw.error().kind != RpcErrorKind::rpc) return std::unexpected(raw.error());
-        }
-        by_id = false;
-    }
-    // A number for Bitcoin Core and what follows it; bcoin reads 0 as false.
-    const auto block =
-        client.call("getblock", fmt::format(R"(["{}",0])", hash.rpc_hex()), kTimeoutMs);
-    if (!block) return std::unexpected(block.error());
-    std::string_view hex;
-    if (block->result().get(hex) != simdjson::SUCCESS) return malformed("getblock gave no hex");
-    const auto bytes = base::from_hex(hex);
-    if (!bytes || bytes->size() <= chain::kHeaderSize) return malformed("getblock gave no block");
-    base::ByteReader reader(base::ByteSpan(*bytes).subspan(chain::kHeaderSize));
-    const auto count = chain::read_compact_size(reader);
-    const auto coinbase = chain::read_transaction(reader);
-    if (!count || !coinbase) return malformed("getblock gave a block without a coinbase");
-    return coinbase->serialize();
-}
 
 }  // namespace
 
@@ -186,24 +146,19 @@ class ChainScan::Core {
                                           std::int32_t height, const chain::BlockHeader& header,
                                           const std::string& node, bool& by_id) {
         if (known_(hash)) return {};
-        auto raw = ask_coinbase(client, hash, by_id);
-        if (!raw) return std::unexpected(raw.error());
+        auto coinbase = ask_coinbase(client, hash, header, by_id, kTimeoutMs);
+        if (!coinbase) return std::unexpected(coinbase.error());
         blocks_.add();
-        const auto coinbase = chain::parse_transaction(*raw);
-        if (!coinbase || !coinbase->is_coinbase()) {
-            return std::unexpected(RpcError{RpcErrorKind::malformed, 0,
-                                            "the first transaction of a block is no coinbase"});
-        }
         OwnBlock own{.hash = hash,
                      .height = height,
                      .header = header,
-                     .coinbase = std::move(*raw),
+                     .coinbase = std::move(coinbase->raw),
                      .value_sat = 0,
                      .node = node};
-        for (const auto& output : coinbase->outputs) {
+        for (const auto& output : coinbase->transaction.outputs) {
             if (output.script == settings_.payout_script) own.value_sat += output.value_sat;
         }
-        const auto script = base::as_text(coinbase->inputs[0].script);
+        const auto script = base::as_text(coinbase->transaction.inputs[0].script);
         if (own.value_sat <= 0 || script.find(settings_.signature) == std::string_view::npos) {
             return {};
         }

@@ -7,6 +7,8 @@ namespace {
 
 constexpr std::size_t kPastTips = 64;
 constexpr std::size_t kInvalidated = 16;
+constexpr int kProofAttempts = 3;
+constexpr int kProofRetryMs = 5'000;
 
 NodeState state_of(RpcErrorKind kind) {
     switch (kind) {
@@ -102,6 +104,14 @@ void Node::judge(const chain::Hash256& hash) {
     wake_.notify_all();
 }
 
+void Node::prove_height(const chain::Hash256& hash) {
+    const std::lock_guard lock(mutex_);
+    if (unproven_ == hash) return;
+    unproven_ = hash;
+    kicked_ = kicked_ || !hash.is_zero();
+    wake_.notify_all();
+}
+
 NodeStatus Node::status() const {
     const std::lock_guard lock(mutex_);
     return status_;
@@ -130,10 +140,38 @@ void Node::probe() {
     const auto started_ns = clock_.steady_ns();
     const auto info = ask_chain_info(client_, network_, probe_.timeout_ms);
     const auto latency_ms = static_cast<double>(clock_.steady_ns() - started_ns) / 1e6;
-    if (info)
-        on_info(*info, latency_ms);
-    else
-        on_error(info.error());
+    if (!info) return on_error(info.error());
+    on_info(*info, latency_ms);
+    prove();
+}
+
+// After the probe, so that a block that takes long does not look like a node that hangs.
+void Node::prove() {
+    auto next = status();
+    chain::Hash256 wanted;
+    {
+        const std::lock_guard lock(mutex_);
+        wanted = unproven_;
+    }
+    if (wanted.is_zero() || next.state != NodeState::up || next.proven == wanted) return;
+    const auto now_ms = clock_.steady_ms();
+    if (proof_of_ != wanted) {
+        proof_of_ = wanted;
+        proof_attempts_ = 0;
+    } else if (proof_attempts_ >= kProofAttempts || now_ms - proof_ms_ < kProofRetryMs) {
+        return;
+    }
+    ++proof_attempts_;
+    proof_ms_ = now_ms;
+    const auto height = ask_proven_height(client_, network_, wanted, probe_.timeout_ms);
+    if (!height) {
+        log_.debug("node", fmt::format("no proof of a height: {}", height.error().message),
+                   {{"node", name_}});
+        return;
+    }
+    next.proven = wanted;
+    next.proven_height = *height;
+    publish(std::move(next));
 }
 
 std::expected<Tip, RpcError> Node::tip_of(const ChainInfo& info) {
@@ -229,7 +267,8 @@ void Node::publish(NodeStatus next) {
         const std::lock_guard lock(mutex_);
         state_changed = status_.state != next.state;
         tip_changed = status_.tip.hash != next.tip.hash ||
-                      status_.invalidated.size() != next.invalidated.size();
+                      status_.invalidated.size() != next.invalidated.size() ||
+                      status_.proven != next.proven;
         if (next.state != NodeState::up)
             next.up_since_ms = 0;
         else if (next.up_since_ms == 0)

@@ -49,10 +49,14 @@ struct NodeStatus {
     std::uint64_t failures = 0;         // failed probes so far
     // Blocks this node has rejected or rolled back although they had more work than its tip.
     std::vector<chain::Hash256> invalidated;
+    // The last block whose height was proven on request, and that height; -1: none.
+    chain::Hash256 proven;
+    std::int32_t proven_height = -1;
     // Filled by NodePool:
     bool active = false;         // templates come from here
     bool lagging = false;        // another node has more work
     std::string template_error;  // the last getblocktemplate failure; empty: none since
+    std::string doubt;           // why what it says is not believed; empty: nothing is against it
 };
 
 struct ProbeSettings {
@@ -79,6 +83,9 @@ class Node {
     // Asks, now and at every probe until the answer is yes, whether the node has invalidated this
     // block; NodeStatus::invalidated has the answer. A zero hash ends it.
     void judge(const chain::Hash256& hash);
+    // Finds out the height of this block from the block itself, after the next probe; three
+    // attempts. NodeStatus::proven has the answer. A zero hash ends it.
+    void prove_height(const chain::Hash256& hash);
     NodeStatus status() const;
     const NodeSettings& settings() const { return settings_; }
     const std::string& name() const { return name_; }
@@ -88,6 +95,7 @@ class Node {
     void probe();
     std::expected<Tip, RpcError> tip_of(const ChainInfo& info);
     bool has_invalidated(const chain::Hash256& hash);
+    void prove();
     void on_info(const ChainInfo& info, double latency_ms);
     void on_error(const RpcError& error);
     void publish(NodeStatus next);
@@ -105,10 +113,15 @@ class Node {
     mutable std::mutex mutex_;
     std::condition_variable wake_;
     NodeStatus status_;
-    chain::Hash256 judged_;  // zero: none
+    chain::Hash256 judged_;    // zero: none
+    chain::Hash256 unproven_;  // zero: none
     bool kicked_ = false;
     bool stopping_ = false;
-    std::deque<chain::Hash256> past_tips_;  // of the node's thread
+    // Of the node's thread:
+    std::deque<chain::Hash256> past_tips_;
+    chain::Hash256 proof_of_;  // the block of the last attempt to prove a height
+    int proof_attempts_ = 0;
+    std::int64_t proof_ms_ = 0;  // steady clock, the last attempt
     std::thread thread_;
 };
 

@@ -4,6 +4,11 @@
 #include "node/zmq_subscriber.h"
 
 namespace adit::node {
+namespace {
+
+constexpr std::size_t kMaxFaults = 64;
+
+}  // namespace
 
 class NodePool::Core final : DeskHands {
  public:
@@ -18,6 +23,7 @@ class NodePool::Core final : DeskHands {
     PoolStatus status() const;
     std::optional<Offer> last() const;
     void kick_all();
+    void on_report(const SubmitReport& report);
 
  private:
     // One node with everything that talks to it.
@@ -31,6 +37,7 @@ class NodePool::Core final : DeskHands {
         metrics::Gauge* active = nullptr;
         metrics::Gauge* height = nullptr;
         metrics::Gauge* latency_ms = nullptr;
+        metrics::Gauge* doubted = nullptr;
     };
     struct Arrived {
         std::size_t node;
@@ -52,9 +59,11 @@ class NodePool::Core final : DeskHands {
     void end_long_poll(std::size_t node) override;
     void kick(std::size_t node) override;
     void judge(std::size_t node, const chain::Hash256& hash) override;
+    void prove_height(std::size_t node, const chain::Hash256& hash) override;
     void deliver(job::TemplateRef content, DeliveryReason reason) override;
     void switched(int from, int to) override;
     void template_failed(std::size_t node, const std::string& message) override;
+    void doubted(std::size_t node, const std::string& reason) override;
     void templates_stale(bool stale) override;
 
     const NodePoolSettings settings_;
@@ -72,7 +81,8 @@ class NodePool::Core final : DeskHands {
 
     mutable std::mutex mutex_;
     std::condition_variable wake_;
-    std::vector<Arrived> inbox_;  // at most two a node: one fetch, one long poll
+    std::vector<Arrived> inbox_;           // at most two a node: one fetch, one long poll
+    std::vector<RefusedTemplate> faults_;  // at most kMaxFaults
     bool woken_ = false;
     bool stopping_ = false;
     PoolStatus status_;
@@ -139,6 +149,9 @@ NodePool::Core::Member NodePool::Core::make_member(const NodeSettings& settings,
     member.height = &registry_.gauge("adit_node_height", "The node's best block.", labels);
     member.latency_ms = &registry_.gauge("adit_node_latency_milliseconds",
                                          "How long the last getblockchaininfo took.", labels);
+    member.doubted =
+        &registry_.gauge("adit_node_doubted",
+                         "1 while what the node says is contradicted and not believed.", labels);
     return member;
 }
 
@@ -189,6 +202,7 @@ void NodePool::Core::show_stopped() {
     for (auto& member : members_) {
         member.up->set(0);
         member.active->set(0);
+        member.doubted->set(0);
     }
 }
 
@@ -209,9 +223,21 @@ void NodePool::Core::arrived(std::size_t node, bool long_poll, TemplateFetcher::
     wake_.notify_all();
 }
 
+void NodePool::Core::on_report(const SubmitReport& report) {
+    auto fault = refused_template_of(report);
+    if (!fault) return;
+    const std::lock_guard lock(mutex_);
+    // The same is said again at the next attempt to submit the block.
+    if (faults_.size() >= kMaxFaults) return;
+    faults_.push_back(std::move(*fault));
+    woken_ = true;
+    wake_.notify_all();
+}
+
 void NodePool::Core::run() {
     while (true) {
         std::vector<Arrived> inbox;
+        std::vector<RefusedTemplate> faults;
         {
             std::unique_lock lock(mutex_);
             wake_.wait_for(lock, std::chrono::milliseconds(kTickMs),
@@ -219,6 +245,7 @@ void NodePool::Core::run() {
             if (stopping_) return;
             woken_ = false;
             inbox.swap(inbox_);
+            faults.swap(faults_);
         }
         const auto now_ms = clock_.steady_ms();
         for (auto& one : inbox) {
@@ -227,6 +254,8 @@ void NodePool::Core::run() {
         std::vector<NodeStatus> nodes;
         for (const auto& member : members_)
             nodes.push_back(member.node->status());
+        for (const auto& fault : faults)
+            desk_.on_refused_template(fault, nodes);
         desk_.step(nodes, now_ms);
         publish(std::move(nodes));
     }
@@ -238,6 +267,7 @@ void NodePool::Core::publish(std::vector<NodeStatus> nodes) {
         nodes[i].active = desk_.active() == static_cast<int>(i);
         nodes[i].lagging = desk_.lagging(i);
         nodes[i].template_error = desk_.template_error(i);
+        nodes[i].doubt = desk_.doubt(i);
         if (nodes[i].active) next.active = nodes[i].name;
     }
     next.nodes = std::move(nodes);
@@ -257,6 +287,7 @@ void NodePool::Core::show(const PoolStatus& status) {
         members_[i].active->set(node.active ? 1 : 0);
         members_[i].height->set(node.tip.height);
         members_[i].latency_ms->set(node.latency_ms);
+        members_[i].doubted->set(node.doubt.empty() ? 0 : 1);
     }
     stale_.set(status.templates_stale ? 1 : 0);
     if (desk_.last()) {
@@ -296,6 +327,10 @@ void NodePool::Core::judge(std::size_t node, const chain::Hash256& hash) {
     members_[node].node->judge(hash);
 }
 
+void NodePool::Core::prove_height(std::size_t node, const chain::Hash256& hash) {
+    members_[node].node->prove_height(hash);
+}
+
 void NodePool::Core::deliver(job::TemplateRef content, DeliveryReason reason) {
     deliveries_[static_cast<std::size_t>(reason)]->add();
     log_.debug("node", "template",
@@ -326,6 +361,18 @@ void NodePool::Core::template_failed(std::size_t node, const std::string& messag
     template_errors_.add();
     log_.warning("node", fmt::format("no usable template: {}", message),
                  {{"node", members_[node].node->name()}});
+}
+
+void NodePool::Core::doubted(std::size_t node, const std::string& reason) {
+    const auto& name = members_[node].node->name();
+    if (reason.empty()) {
+        log_.info("node", "the node's answers agree again", {{"node", name}});
+    } else {
+        log_.error(
+            "node",
+            fmt::format("the node is not believed and not used while another is there: {}", reason),
+            {{"node", name}});
+    }
 }
 
 void NodePool::Core::templates_stale(bool stale) {
@@ -361,6 +408,9 @@ std::optional<Offer> NodePool::last() const {
 }
 void NodePool::kick() {
     core_->kick_all();
+}
+void NodePool::on_report(const SubmitReport& report) {
+    core_->on_report(report);
 }
 
 }  // namespace adit::node

@@ -8,6 +8,7 @@
 
 #include "job/template.h"
 #include "metrics/registry.h"
+#include "node/block_submitter.h"
 #include "node/node.h"
 #include "node/template_gate.h"
 
@@ -69,6 +70,10 @@ class NodePool final : public job::TemplateSource {
     void start() override;
     // Returns within a second; no listener call comes after it.
     void stop() override;
+
+    // What became of a found block so far: a template that nodes refuse blocks of speaks against
+    // the node that made it.
+    void on_report(const SubmitReport& report);
 
     PoolStatus status() const;
     // The last delivery; nullopt before the first. Also after stop().

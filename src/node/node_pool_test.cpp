@@ -200,7 +200,7 @@ std::vector<TroubleCase> trouble_cases() {
         {"absurd", hook({.body = "<html>"}), "no JSON"},
         {"absurd template", on_template({.body = "[[["}), "no JSON"},
         {"lies about its height", [](NodePoolTest& test) { test.a.set_claimed_extra_height(500); },
-         "contradicts"},
+         "headers since prove"},
         {"a transaction is missing",
          [](NodePoolTest& test) { test.a.set_transactions("[]", 5'000); }, "missing"},
         {"depends on a missing transaction",
@@ -237,10 +237,10 @@ TEST_F(NodePoolTest, LeavesANodeInTroubleAndSaysWhy) {
         ASSERT_TRUE(wait_on(b.tip(), "b"));
         EXPECT_TRUE(wait_status([&](const PoolStatus& status) {
             const auto& node = status.nodes[0];
-            const auto said = node.error + node.template_error;
+            const auto said = node.error + node.template_error + node.doubt;
             return status.active == "b" && said.find(one.in_error) != std::string::npos;
         })) << pool->status().nodes[0].error
-            << pool->status().nodes[0].template_error;
+            << pool->status().nodes[0].template_error << pool->status().nodes[0].doubt;
         pool->stop();
         a.stop();
         a.start();

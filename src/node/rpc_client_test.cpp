@@ -260,5 +260,40 @@ TEST_F(RpcClientTest, BelievesNoHeaderThatIsNotTheBlocksOwn) {
     EXPECT_FALSE(ask_header(rpc, node.tip(), 1'000));
 }
 
+TEST_F(RpcClientTest, ProvesAHeightByTheBlockItselfOrNotAtAll) {
+    auto& rpc = client();
+    const auto proven = [&](const chain::Hash256& hash) {
+        const auto height = ask_proven_height(rpc, chain::Network::regtest, hash, 1'000);
+        return height ? *height : -1;
+    };
+    EXPECT_EQ(proven(node.tip()), node.height());
+    const auto& regtest = chain::params(chain::Network::regtest);
+    EXPECT_EQ(proven(*chain::Hash256::from_rpc_hex(regtest.genesis_hash)), 0);
+    // Another block, a changed coinbase, an old version, no height: nothing is proven.
+    const auto answer = [&](const chain::Block& block) {
+        node.set_result("getblock", "\"" + base::to_hex(block.serialize()) + "\"");
+    };
+    auto block = testing::mine_block({}, 70'000);
+    answer(block);
+    EXPECT_EQ(proven(block.header.hash()), 70'000);
+    EXPECT_EQ(proven(node.tip()), -1);
+    block.transactions[0].inputs[0].script = chain::height_push(70'005);
+    answer(block);
+    EXPECT_EQ(proven(block.header.hash()), -1);
+    block.header.merkle_root = block.merkle_root();
+    block.header.version = 1;
+    answer(block);
+    EXPECT_EQ(proven(block.header.hash()), -1);
+    block.header.version = 2;
+    block.transactions[0].inputs[0].script = {0x05, 1, 2, 3, 4, 5};
+    block.header.merkle_root = block.merkle_root();
+    answer(block);
+    EXPECT_EQ(proven(block.header.hash()), -1);
+    for (const char* nonsense : {"7", R"("xy")", R"("00")", "null"}) {
+        node.set_result("getblock", nonsense);
+        EXPECT_EQ(proven(node.tip()), -1) << nonsense;
+    }
+}
+
 }  // namespace
 }  // namespace adit::node

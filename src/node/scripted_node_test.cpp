@@ -287,8 +287,9 @@ class ScriptedNode::Server {
         if (method != "getblockheader") return no(-32601, "Method not found");
         if (!verbose) return ok(json_quoted(base::to_hex(block.header.serialize())));
         const auto at = std::ranges::find(best, *hash);
-        return ok(
-            fmt::format(R"({{"confirmations":{}}})", at == best.end() ? -1 : best.end() - at));
+        return ok(fmt::format(R"({{"confirmations":{},"height":{}}})",
+                              at == best.end() ? -1 : best.end() - at,
+                              chain::height_of_coinbase(coinbase.inputs[0].script).value_or(-1)));
     }
 
     std::string chain_info() const {

@@ -1,6 +1,18 @@
 #include "node/submit_rules.h"
 
+#include "job/job.h"
+
 namespace adit::node {
+namespace {
+
+bool says(const NodeOutcome& node, std::initializer_list<std::string_view> reasons) {
+    return node.verdict == NodeVerdict::refused &&
+           std::ranges::any_of(reasons, [&](std::string_view reason) {
+               return node.reason.find(reason) != std::string::npos;
+           });
+}
+
+}  // namespace
 
 std::string_view name_of(NodeVerdict verdict) {
     switch (verdict) {
@@ -56,6 +68,31 @@ SubmitState decide(std::span<const NodeOutcome> nodes, std::int32_t height,
         return answered && node.synced && node.node_height >= height + give_up_depth;
     });
     return buried && !nodes.empty() ? SubmitState::superseded : SubmitState::pending;
+}
+
+std::optional<RefusedTemplate> refused_template_of(const SubmitReport& report) {
+    const auto& candidate = *report.candidate;
+    if (candidate.job == nullptr || candidate.job->source == nullptr) return std::nullopt;
+    const auto& source = *candidate.job->source;
+    const auto maker = std::ranges::find(report.nodes, source.node, &NodeOutcome::node);
+    if (maker == report.nodes.end() || maker->verdict == NodeVerdict::waiting ||
+        maker->verdict == NodeVerdict::holds || maker->verdict == NodeVerdict::in_best_chain) {
+        return std::nullopt;
+    }
+    for (const auto& node : report.nodes) {
+        const bool wrong_height = says(node, {"bad-cb-height"});
+        // A node that has not come so far cannot know the previous block.
+        const bool no_previous = says(node, {"prev-blk-not-found"}) && node.synced &&
+                                 node.node_height >= source.height - 1;
+        if (!wrong_height && !no_previous && !says(node, {"bad-prevblk"})) continue;
+        return RefusedTemplate{.maker = source.node,
+                               .previous = source.previous,
+                               .height = source.height,
+                               .wrong_height = wrong_height,
+                               .refused_by = node.node,
+                               .reason = node.reason};
+    }
+    return std::nullopt;
 }
 
 std::int64_t retry_delay_ms(int attempts, int first_ms, int most_ms) {

@@ -27,6 +27,7 @@ TemplateDesk::TemplateDesk(const NodePoolSettings& settings, DeskHands& hands)
       gate_({.refresh_ms = settings.refresh_ms,
              .min_fee_rise_percent = settings.min_fee_rise_percent,
              .fee_gap_ms = settings.fee_gap_ms}),
+      heights_(settings.nodes.size()),
       members_(settings.nodes.size()) {}
 
 void TemplateDesk::on_template(std::size_t node, bool long_poll, TemplateFetcher::Result result,
@@ -73,6 +74,7 @@ void TemplateDesk::fail(std::size_t node, std::string message, std::int64_t now_
 }
 
 void TemplateDesk::step(const std::vector<NodeStatus>& nodes, std::int64_t now_ms) {
+    weigh(nodes);
     for (std::size_t i = 0; i < nodes.size(); ++i) {
         if (nodes[i].state == NodeState::up) gate_.heard(nodes[i].tip);
         if (members_[i].pending) settle_pending(i, nodes[i], now_ms);
@@ -87,14 +89,54 @@ void TemplateDesk::step(const std::vector<NodeStatus>& nodes, std::int64_t now_m
     refresh(now_ms);
 }
 
+void TemplateDesk::on_refused_template(const RefusedTemplate& fault,
+                                       const std::vector<NodeStatus>& nodes) {
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+        if (nodes[i].name != fault.maker) continue;
+        if (fault.wrong_height) return heights_.refute(fault.previous, fault.height - 1);
+        members_[i].refused_previous = fault.previous;
+        members_[i].refusal =
+            fmt::format("{} refused a block on its template: {}", fault.refused_by, fault.reason);
+    }
+}
+
+// What every node says against what all of them say and what is proven.
+void TemplateDesk::weigh(const std::vector<NodeStatus>& nodes) {
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+        if (nodes[i].proven_height >= 0) heights_.prove(nodes[i].proven, nodes[i].proven_height);
+        if (nodes[i].state != NodeState::up || !nodes[i].tip.known()) continue;
+        heights_.heard(i, nodes[i].tip);
+    }
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+        const auto& tip = nodes[i].tip;
+        if (nodes[i].state != NodeState::up || !tip.known()) continue;
+        hands_.prove_height(i, heights_.wants_proof(tip.hash) ? tip.hash : chain::Hash256{});
+        auto doubt = doubt_about(members_[i], nodes[i]);
+        // Said once, though the block and its height change with every block.
+        if (doubt.empty() != members_[i].doubt.empty()) hands_.doubted(i, doubt);
+        members_[i].doubt = std::move(doubt);
+    }
+}
+
+std::string TemplateDesk::doubt_about(Member& member, const NodeStatus& status) {
+    if (auto wrong = heights_.contradiction(status.tip); !wrong.empty()) return wrong;
+    if (member.refusal.empty() || status.tip.hash == member.refused_previous) return member.refusal;
+    if (status.tip.header.previous == member.refused_previous) {
+        member.refused_previous = status.tip.hash;
+    } else {
+        member.refusal.clear();
+    }
+    return member.refusal;
+}
+
 void TemplateDesk::choose(const std::vector<NodeStatus>& nodes, std::int64_t now_ms) {
     std::vector<NodeView> views(nodes.size());
     for (std::size_t i = 0; i < nodes.size(); ++i) {
-        views[i] = {
-            .state = nodes[i].state,
-            .tip = nodes[i].tip,
-            .responsive = is_responsive(nodes[i], settings_.hang_ms, now_ms),
-            .templates_ok = members_[i].template_error.empty() && !fetch_is_slow(i, now_ms)};
+        views[i] = {.state = nodes[i].state,
+                    .tip = nodes[i].tip,
+                    .responsive = is_responsive(nodes[i], settings_.hang_ms, now_ms),
+                    .templates_ok = members_[i].template_error.empty() &&
+                                    members_[i].doubt.empty() && !fetch_is_slow(i, now_ms)};
     }
     const int chosen = chooser_.choose(views, now_ms);
     if (chosen == active_) return;

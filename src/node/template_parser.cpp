@@ -188,7 +188,7 @@ class Reading {
         if (hash_text && !wtxid) return broken(Fault::bad_transaction, index, "has a bad hash");
         const auto data = json_text(item, "data");
         if (!data) return broken(Fault::bad_transaction, index, "has no data");
-        const auto known = cache_.find(*txid);
+        auto known = cache_.find(*txid);
         if (known && wtxid && known->wtxid == *wtxid && known->fee_sat == *fee &&
             known->raw.size() * 2 == data->size()) {
             return known;

@@ -1,6 +1,6 @@
 // The facts that move money, as the share log holds them (docs/share-log.md): each is on disk
 // before it takes effect, so that the ledger can be computed again from the log alone. Whoever
-// decides something writes the fact; ledger::Bookkeeper draws the consequences when the log is
+// decides something writes the fact; the ledger draws the consequences when the log is
 // folded. Values; encoding and decoding are in record.h.
 #pragma once
 

@@ -2,8 +2,10 @@
 
 #include "chain/sha256.h"
 #include "chain/target.h"
+#include "sim/tx_rules.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace adit::sim {
 namespace {
@@ -80,21 +82,73 @@ bool grind(chain::BlockHeader& header, std::uint64_t max_tries) {
     return false;
 }
 
-std::optional<chain::Hash256> mine_block(SimChain& chain, base::ByteSpan script,
-                                         std::uint64_t& max_tries) {
+namespace {
+
+// Counts `extra` and the nonce until the block is mined, and submits it.
+std::optional<chain::Hash256> mine_and_submit(
+    SimChain& chain, const std::function<chain::Block(std::uint64_t extra)>& build,
+    std::uint64_t& max_tries) {
     constexpr std::uint64_t kNonces = std::uint64_t{1} << 32U;
-    const auto source = chain.make_template();
     for (std::uint64_t extra = 0; max_tries > 0; ++extra) {
-        auto block = build_block(source, script, extra);
+        auto block = build(extra);
         const auto tries = std::min(max_tries, kNonces);
         const bool found = grind(block.header, tries);
         max_tries -= found ? std::min<std::uint64_t>(tries, block.header.nonce + 1ULL) : tries;
         if (!found) continue;
         const auto hash = block.header.hash();
-        if (chain.submit(std::move(block)) == Verdict::accepted) return hash;
+        const auto verdict = chain.submit(std::move(block));
+        // The same block again, as when two branches are mined alike: another one is made.
+        if (verdict == Verdict::duplicate) continue;
+        if (verdict == Verdict::accepted || verdict == Verdict::inconclusive) return hash;
         return std::nullopt;
     }
     return std::nullopt;
+}
+
+// The value that transactions leave to the miner; those whose inputs are unknown leave nothing (the
+// chain refuses their block anyway).
+std::int64_t fees_of(const SimChain& chain, const std::vector<chain::Transaction>& transactions,
+                     std::int32_t height) {
+    CoinOverlay coins(chain.coins());
+    std::int64_t fees = 0;
+    for (const auto& transaction : transactions) {
+        fees += check_inputs(transaction, coins, height, 0).value_or(0);
+        for (const auto& input : transaction.inputs)
+            coins.spend(input.previous);
+        coins.add_outputs(transaction, transaction.txid(), height);
+    }
+    return fees;
+}
+
+}  // namespace
+
+std::optional<chain::Hash256> mine_block(SimChain& chain, base::ByteSpan script,
+                                         std::uint64_t& max_tries) {
+    const auto source = chain.make_template();
+    return mine_and_submit(
+        chain, [&](std::uint64_t extra) { return build_block(source, script, extra); }, max_tries);
+}
+
+std::optional<chain::Hash256> mine_block_on(SimChain& chain, const BlockEntry& parent,
+                                            const std::vector<chain::Transaction>& transactions,
+                                            base::ByteSpan script, std::uint64_t& max_tries) {
+    auto source = chain.make_empty_template(parent);
+    // The coins of another branch are not at hand; a block there claims no fees.
+    if (&parent == &chain.tip()) {
+        source.coinbase_value_sat += fees_of(chain, transactions, source.height);
+    }
+    // No coinbase of another branch has the same bytes.
+    const auto first_extra = static_cast<std::uint64_t>(chain.known_headers()) << 32U;
+    return mine_and_submit(
+        chain,
+        [&](std::uint64_t extra) {
+            auto block = build_block(source, script, first_extra + extra);
+            block.transactions.insert(block.transactions.end(), transactions.begin(),
+                                      transactions.end());
+            refresh_commitments(block);
+            return block;
+        },
+        max_tries);
 }
 
 }  // namespace adit::sim

@@ -24,4 +24,11 @@ bool grind(chain::BlockHeader& header, std::uint64_t max_tries);
 std::optional<chain::Hash256> mine_block(SimChain& chain, base::ByteSpan script,
                                          std::uint64_t& max_tries);
 
+// Mines one block on this one, which need not be the tip, with exactly these transactions (parents
+// before children), and submits it; nullopt: not within max_tries, or refused. A block on a side
+// branch counts as taken.
+std::optional<chain::Hash256> mine_block_on(SimChain& chain, const BlockEntry& parent,
+                                            const std::vector<chain::Transaction>& transactions,
+                                            base::ByteSpan script, std::uint64_t& max_tries);
+
 }  // namespace adit::sim

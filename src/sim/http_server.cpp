@@ -61,9 +61,10 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
             return write({401, "", {}});
         }
         watch();
-        handlers_->request(std::move(request.body()), [weak = weak_from_this()](HttpAnswer answer) {
-            if (const auto self = weak.lock()) self->write(std::move(answer));
-        });
+        handlers_->request(std::string(request.target()), std::move(request.body()),
+                           [weak = weak_from_this()](HttpAnswer answer) {
+                               if (const auto self = weak.lock()) self->write(std::move(answer));
+                           });
     }
 
     // Keeps the session while its answer is pending, and ends it when the peer goes meanwhile.
@@ -80,6 +81,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
 
     void write(HttpAnswer answer) {
         const auto self_kept = std::move(pending_);
+        if (answer.delivery == HttpDelivery::none) return close();
         response_ = {};
         response_.version(11);
         response_.result(answer.status);

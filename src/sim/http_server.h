@@ -15,7 +15,11 @@ namespace adit::sim {
 class HttpSession;
 
 // How an answer leaves.
-enum class HttpDelivery { whole, truncated };
+enum class HttpDelivery {
+    whole,
+    truncated,
+    none,  // the connection ends without a byte
+};
 
 struct HttpAnswer {
     unsigned status = 200;
@@ -31,7 +35,7 @@ class HttpServer {
     struct Handlers {
         // `authorization` is the header's value, empty when there is none.
         std::function<bool(std::string_view authorization)> authorized;
-        std::function<void(std::string body, Reply reply)> request;
+        std::function<void(std::string path, std::string body, Reply reply)> request;
     };
 
     // Listens on 127.0.0.1; port 0: any free one. Throws std::runtime_error when it cannot.

@@ -1,12 +1,9 @@
 #include "sim/mempool.h"
 
 #include <algorithm>
-#include <unordered_set>
 
 namespace adit::sim {
 namespace {
-
-using TxidSet = std::unordered_set<chain::Hash256, chain::Hash256Hasher>;
 
 bool better_rate(const MempoolEntryRef& a, const MempoolEntryRef& b) {
     const auto left = a->fee_sat * static_cast<std::int64_t>(b->weight);
@@ -19,6 +16,48 @@ bool better_rate(const MempoolEntryRef& a, const MempoolEntryRef& b) {
 MempoolEntryRef Mempool::find(const chain::Hash256& txid) const {
     const auto at = entries_.find(txid);
     return at == entries_.end() ? nullptr : at->second;
+}
+
+std::optional<chain::Hash256> Mempool::spender_of(const chain::OutPoint& outpoint) const {
+    const auto at = spenders_.find(outpoint);
+    if (at == spenders_.end()) return std::nullopt;
+    return at->second;
+}
+
+TxidSet Mempool::with_descendants(const TxidSet& txids) const {
+    TxidSet all;
+    std::vector<chain::Hash256> pending(txids.begin(), txids.end());
+    while (!pending.empty()) {
+        const auto next = pending.back();
+        pending.pop_back();
+        const auto entry = find(next);
+        if (!entry || !all.insert(next).second) continue;
+        for (std::uint32_t i = 0; i < entry->transaction.outputs.size(); ++i) {
+            if (const auto child = spender_of({next, i})) pending.push_back(*child);
+        }
+    }
+    return all;
+}
+
+TxidSet Mempool::ancestors_of(const chain::Transaction& transaction) const {
+    TxidSet all;
+    std::vector<const chain::Transaction*> pending{&transaction};
+    while (!pending.empty()) {
+        const auto* next = pending.back();
+        pending.pop_back();
+        for (const auto& input : next->inputs) {
+            const auto parent = find(input.previous.txid);
+            if (parent && all.insert(parent->txid).second) {
+                pending.push_back(&parent->transaction);
+            }
+        }
+    }
+    return all;
+}
+
+void Mempool::remove(const TxidSet& txids) {
+    for (const auto& txid : txids)
+        remove_one(txid);
 }
 
 void Mempool::add(MempoolEntry entry) {
@@ -44,18 +83,7 @@ void Mempool::remove_one(const chain::Hash256& txid) {
 }
 
 void Mempool::remove_with_descendants(const chain::Hash256& txid) {
-    std::vector<chain::Hash256> pending{txid};
-    while (!pending.empty()) {
-        const auto next = pending.back();
-        pending.pop_back();
-        const auto entry = find(next);
-        if (!entry) continue;
-        for (std::uint32_t i = 0; i < entry->transaction.outputs.size(); ++i) {
-            const auto child = spenders_.find({next, i});
-            if (child != spenders_.end()) pending.push_back(child->second);
-        }
-        remove_one(next);
-    }
+    remove(with_descendants({txid}));
 }
 
 void Mempool::remove_for_block(std::span<const chain::Transaction> transactions) {
@@ -80,8 +108,8 @@ std::vector<MempoolEntryRef> Mempool::entries() const {
     return all;
 }
 
-std::vector<MempoolEntryRef> Mempool::select(std::size_t max_weight,
-                                             std::int64_t max_sigop_cost) const {
+std::vector<MempoolEntryRef> Mempool::select(std::size_t max_weight, std::int64_t max_sigop_cost,
+                                             std::int64_t min_sat_per_kvb) const {
     auto candidates = entries();
     std::ranges::sort(candidates, better_rate);
     std::vector<MempoolEntryRef> chosen;
@@ -102,10 +130,14 @@ std::vector<MempoolEntryRef> Mempool::select(std::size_t max_weight,
         }
         std::size_t package_weight = 0;
         std::int64_t package_sigops = 0;
+        std::int64_t package_fee = 0;
         for (const auto& entry : package) {
             package_weight += entry->weight;
             package_sigops += entry->sigop_cost;
+            package_fee += entry->fee_sat;
         }
+        const auto package_vsize = static_cast<std::int64_t>((package_weight + 3) / 4);
+        if (package_fee * 1'000 < min_sat_per_kvb * package_vsize) continue;
         if (weight + package_weight > max_weight || sigops + package_sigops > max_sigop_cost) {
             continue;
         }
@@ -130,7 +162,7 @@ void Mempool::clear() {
 }
 
 const Coin* MempoolCoins::find(const chain::OutPoint& outpoint) const {
-    if (mempool_.spends(outpoint)) return nullptr;
+    if (spent_ == SpentInMempool::missing && mempool_.spends(outpoint)) return nullptr;
     if (const auto parent = mempool_.find(outpoint.txid)) {
         // The entry stays in the mempool, so the coin outlives this reference.
         return outpoint.index < parent->coins.size() ? &parent->coins[outpoint.index] : nullptr;

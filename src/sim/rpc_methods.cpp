@@ -2,6 +2,7 @@
 
 #include "chain/network.h"
 #include "chain/target.h"
+#include "sim/rpc_amount.h"
 
 #include <nlohmann/json.hpp>
 
@@ -24,29 +25,14 @@ double difficulty_of_bits(std::uint32_t bits) {
                       8 * (29 - exponent));
 }
 
-RpcFailure type_failure(std::string_view name, std::string_view expected) {
-    return {rpc_code::kType,
-            fmt::format("JSON value of {} is not of expected type {}", name, expected)};
-}
-
-RpcFailure hash_parameter(const nlohmann::json& params, std::size_t i, std::string_view name,
-                          chain::Hash256& hash) {
-    if (i >= params.size() || !params[i].is_string()) return type_failure(name, "string");
-    const auto text = params[i].get<std::string>();
-    const auto parsed = chain::Hash256::from_rpc_hex(text);
-    if (!parsed) {
-        return {rpc_code::kInvalidParameter,
-                fmt::format("{} must be of length 64 and hexadecimal (not '{}')", name, text)};
-    }
-    hash = *parsed;
-    return {};
-}
-
 RpcMethods::RpcMethods(SimChain& chain, const base::Clock& clock)
     : chain_(chain), clock_(clock), started_ms_(clock.steady_ms()) {}
 
 const std::map<std::string_view, RpcMethods::Method>& RpcMethods::table() {
     static const std::map<std::string_view, Method> kMethods{
+        {"createrawtransaction", &RpcMethods::create_raw_transaction},
+        {"decoderawtransaction", &RpcMethods::decode_raw_transaction},
+        {"estimatesmartfee", &RpcMethods::estimate_smart_fee},
         {"generatetoaddress", &RpcMethods::generate_to_address},
         {"getbestblockhash", &RpcMethods::get_best_block_hash},
         {"getblock", &RpcMethods::get_block},
@@ -58,17 +44,20 @@ const std::map<std::string_view, RpcMethods::Method>& RpcMethods::table() {
         {"getchaintips", &RpcMethods::get_chain_tips},
         {"getconnectioncount", &RpcMethods::get_connection_count},
         {"getdifficulty", &RpcMethods::get_difficulty},
+        {"getmempoolentry", &RpcMethods::get_mempool_entry},
         {"getmempoolinfo", &RpcMethods::get_mempool_info},
         {"getmininginfo", &RpcMethods::get_mining_info},
         {"getnetworkinfo", &RpcMethods::get_network_info},
         {"getrawmempool", &RpcMethods::get_raw_mempool},
         {"getrawtransaction", &RpcMethods::get_raw_transaction},
         {"gettxout", &RpcMethods::get_tx_out},
+        {"gettxspendingprevout", &RpcMethods::get_tx_spending_prevout},
         {"getzmqnotifications", &RpcMethods::get_zmq_notifications},
         {"invalidateblock", &RpcMethods::invalidate_block},
         {"reconsiderblock", &RpcMethods::reconsider_block},
         {"sendrawtransaction", &RpcMethods::send_raw_transaction},
         {"submitblock", &RpcMethods::submit_block},
+        {"testmempoolaccept", &RpcMethods::test_mempool_accept},
         {"uptime", &RpcMethods::uptime},
         {"validateaddress", &RpcMethods::validate_address},
     };
@@ -91,7 +80,8 @@ RpcFailure RpcMethods::get_network_info(const Json&, Json& result) {
               {"protocolversion", 70016},
               {"connections", fault_ == SimFault::no_peers ? 0 : 1},
               {"networkactive", true},
-              {"relayfee", 0.00001},
+              {"relayfee", amount_json(chain_.policy().min_relay_sat_per_kvb)},
+              {"incrementalfee", amount_json(chain_.policy().min_relay_sat_per_kvb)},
               {"warnings", ""}};
     return {};
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "chain/network.h"
+#include "sim/rpc_params.h"
 #include "sim/sim_chain.h"
 #include "sim/sim_node.h"
 
@@ -14,30 +15,6 @@
 #include <string_view>
 
 namespace adit::sim {
-
-// Bitcoin Core's protocol.h.
-namespace rpc_code {
-inline constexpr int kParseError = -32700;
-inline constexpr int kInvalidRequest = -32600;
-inline constexpr int kMethodNotFound = -32601;
-inline constexpr int kMisc = -1;
-inline constexpr int kType = -3;
-inline constexpr int kInvalidAddressOrKey = -5;
-inline constexpr int kInvalidParameter = -8;
-inline constexpr int kNotConnected = -9;
-inline constexpr int kInInitialDownload = -10;
-inline constexpr int kDeserialization = -22;
-inline constexpr int kVerifyError = -25;
-inline constexpr int kVerifyRejected = -26;
-inline constexpr int kAlreadyInChain = -27;
-inline constexpr int kInWarmup = -28;
-}  // namespace rpc_code
-
-struct RpcFailure {
-    int code = 0;  // 0: no failure
-    std::string message;
-    explicit operator bool() const { return code != 0; }
-};
 
 class RpcMethods {
  public:
@@ -52,6 +29,7 @@ class RpcMethods {
                    bool mempool_counts) const;
 
     void set_fault(SimFault fault) { fault_ = fault; }
+    void set_wallet_fault(WalletFault fault) { wallet_fault_ = fault; }
     void set_zmq_endpoint(std::string endpoint) { zmq_endpoint_ = std::move(endpoint); }
 
  private:
@@ -77,11 +55,18 @@ class RpcMethods {
     RpcFailure generate_to_address(const Json& params, Json& result);
     // rpc_transactions.cpp
     RpcFailure get_raw_transaction(const Json& params, Json& result);
-    RpcFailure send_raw_transaction(const Json& params, Json& result);
+    RpcFailure create_raw_transaction(const Json& params, Json& result);
+    RpcFailure decode_raw_transaction(const Json& params, Json& result);
     RpcFailure get_tx_out(const Json& params, Json& result);
+    RpcFailure validate_address(const Json& params, Json& result);
+    // rpc_mempool.cpp
+    RpcFailure send_raw_transaction(const Json& params, Json& result);
+    RpcFailure test_mempool_accept(const Json& params, Json& result);
     RpcFailure get_mempool_info(const Json& params, Json& result);
     RpcFailure get_raw_mempool(const Json& params, Json& result);
-    RpcFailure validate_address(const Json& params, Json& result);
+    RpcFailure get_mempool_entry(const Json& params, Json& result);
+    RpcFailure get_tx_spending_prevout(const Json& params, Json& result);
+    RpcFailure estimate_smart_fee(const Json& params, Json& result);
     // rpc_methods.cpp
     RpcFailure get_network_info(const Json& params, Json& result);
     RpcFailure get_connection_count(const Json& params, Json& result);
@@ -103,15 +88,12 @@ class RpcMethods {
     const base::Clock& clock_;
     std::int64_t started_ms_;
     SimFault fault_ = SimFault::none;
+    WalletFault wallet_fault_ = WalletFault::none;
     std::string zmq_endpoint_;
 };
 
 // The network whose addresses the node speaks.
 const chain::NetworkParams& rpc_network();
 double difficulty_of_bits(std::uint32_t bits);
-// Parameter i as a 32-byte hash.
-RpcFailure hash_parameter(const nlohmann::json& params, std::size_t i, std::string_view name,
-                          chain::Hash256& hash);
-RpcFailure type_failure(std::string_view name, std::string_view expected);
 
 }  // namespace adit::sim

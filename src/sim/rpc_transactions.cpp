@@ -1,7 +1,9 @@
-// Methods that tell of transactions and coins, and take transactions in.
+// Methods that tell of transactions and coins, and put transactions together.
 #include "chain/address.h"
 #include "chain/network.h"
+#include "sim/rpc_amount.h"
 #include "sim/rpc_methods.h"
+#include "sim/rpc_outputs.h"
 #include "sim/tx_rules.h"
 
 #include <nlohmann/json.hpp>
@@ -10,11 +12,6 @@ namespace adit::sim {
 namespace {
 
 using Json = nlohmann::json;
-
-// Satoshis as RPC writes them: a JSON number of bitcoins.
-Json bitcoins(std::int64_t sat) {
-    return static_cast<double>(sat) / static_cast<double>(kCoin);
-}
 
 Json script_json(base::ByteSpan script) {
     Json json{{"hex", base::to_hex(script)}};
@@ -62,7 +59,7 @@ nlohmann::json RpcMethods::transaction_json(const chain::Transaction& transactio
     auto& outputs = json["vout"] = Json::array();
     for (std::size_t i = 0; i < transaction.outputs.size(); ++i) {
         const auto& output = transaction.outputs[i];
-        outputs.push_back(Json{{"value", bitcoins(output.value_sat)},
+        outputs.push_back(Json{{"value", amount_json(output.value_sat)},
                                {"n", i},
                                {"scriptPubKey", script_json(output.script)}});
     }
@@ -91,27 +88,48 @@ RpcFailure RpcMethods::get_raw_transaction(const Json& params, Json& result) {
     return {};
 }
 
-RpcFailure RpcMethods::send_raw_transaction(const Json& params, Json& result) {
-    if (params.empty() || !params[0].is_string()) return type_failure("hexstring", "string");
-    const auto raw = base::from_hex(params[0].get<std::string>());
-    const auto transaction =
-        raw ? chain::parse_transaction(*raw) : std::unexpected(chain::ParseError::truncated);
-    if (!transaction) {
-        return {rpc_code::kDeserialization,
-                "TX decode failed. Make sure the tx has at least one input."};
+RpcFailure RpcMethods::create_raw_transaction(const Json& params, Json& result) {
+    const auto* inputs = parameter(params, 0);
+    const auto* outputs = parameter(params, 1);
+    if (inputs == nullptr || !inputs->is_array()) return type_failure("inputs", "array");
+    if (outputs == nullptr) return type_failure("outputs", "array");
+    std::int64_t lock_time = 0;
+    bool replaceable = true;
+    if (auto failure = read(parameter(params, 2), "locktime", lock_time)) return failure;
+    if (auto failure = read(parameter(params, 3), "replaceable", replaceable)) return failure;
+    if (lock_time < 0 || lock_time > std::numeric_limits<std::uint32_t>::max()) {
+        return {rpc_code::kInvalidParameter, "Invalid parameter, locktime out of range"};
     }
-    const auto verdict = chain_.accept_transaction(*transaction);
-    if (verdict == Verdict::already_in_chain) {
-        return {rpc_code::kAlreadyInChain, "Transaction already in block chain"};
+    chain::Transaction transaction;
+    transaction.lock_time = static_cast<std::uint32_t>(lock_time);
+    const auto sequence = replaceable      ? kReplaceableSequence
+                          : lock_time != 0 ? 0xfffffffe
+                                           : 0xffffffff;
+    for (const auto& asked : *inputs) {
+        auto& input = transaction.inputs.emplace_back();
+        if (auto failure = read_outpoint(asked, input.previous)) return failure;
+        std::int64_t own_sequence = sequence;
+        if (auto failure = read(member(asked, "sequence"), "sequence", own_sequence)) {
+            return failure;
+        }
+        if (own_sequence < 0 || own_sequence > std::numeric_limits<std::uint32_t>::max()) {
+            return {rpc_code::kInvalidParameter,
+                    "Invalid parameter, sequence number is out of range"};
+        }
+        input.sequence = static_cast<std::uint32_t>(own_sequence);
     }
-    if (verdict == Verdict::bad_txns_inputs_missingorspent) {
-        return {rpc_code::kVerifyError, std::string(text_of(verdict))};
+    if (auto failure = read_outputs(*outputs, transaction.outputs)) return failure;
+    result = base::to_hex(transaction.serialize());
+    return {};
+}
+
+RpcFailure RpcMethods::decode_raw_transaction(const Json& params, Json& result) {
+    chain::Transaction transaction;
+    if (auto failure = read_transaction(parameter(params, 0), InputsNeeded::no, transaction)) {
+        return failure;
     }
-    // A transaction that waits already is announced again: no error.
-    if (verdict != Verdict::accepted && verdict != Verdict::already_in_mempool) {
-        return {rpc_code::kVerifyRejected, std::string(text_of(verdict))};
-    }
-    result = transaction->txid().rpc_hex();
+    result = transaction_json(transaction, nullptr);
+    result.erase("hex");
     return {};
 }
 
@@ -128,35 +146,9 @@ RpcFailure RpcMethods::get_tx_out(const Json& params, Json& result) {
     const auto height = chain_.tip().height;
     result = {{"bestblock", chain_.tip().hash.rpc_hex()},
               {"confirmations", coin->height > height ? 0 : height - coin->height + 1},
-              {"value", bitcoins(coin->output.value_sat)},
+              {"value", amount_json(coin->output.value_sat)},
               {"scriptPubKey", script_json(coin->output.script)},
               {"coinbase", coin->coinbase}};
-    return {};
-}
-
-RpcFailure RpcMethods::get_mempool_info(const Json&, Json& result) {
-    const auto& mempool = chain_.mempool();
-    result = {{"loaded", true},           {"size", mempool.size()},
-              {"bytes", mempool.bytes()}, {"total_fee", bitcoins(mempool.fees_sat())},
-              {"mempoolminfee", 0.00001}, {"minrelaytxfee", 0.00001}};
-    return {};
-}
-
-RpcFailure RpcMethods::get_raw_mempool(const Json& params, Json& result) {
-    const bool verbose = !params.empty() && params[0] == Json(true);
-    result = verbose ? Json::object() : Json::array();
-    for (const auto& entry : chain_.mempool().entries()) {
-        const auto txid = entry->txid.rpc_hex();
-        if (!verbose) {
-            result.push_back(txid);
-            continue;
-        }
-        result[txid] = {{"vsize", entry->vsize()},
-                        {"weight", entry->weight},
-                        {"time", entry->time_s},
-                        {"wtxid", entry->wtxid.rpc_hex()},
-                        {"fees", {{"base", bitcoins(entry->fee_sat)}}}};
-    }
     return {};
 }
 

@@ -76,12 +76,6 @@ base::ByteSpan p2pk_key(base::ByteSpan script) {
                                                            : base::ByteSpan{};
 }
 
-bool is_witness_program(base::ByteSpan script) {
-    return script.size() >= 4 && script.size() <= 42 &&
-           (script[0] == kOp0 || (script[0] >= kOpTrue && script[0] <= kOpTrue + 15)) &&
-           script[1] == script.size() - 2;
-}
-
 // A DER signature (without its hash type) over this hash. High S is legal in consensus.
 bool verify_signature(base::ByteSpan key, base::ByteSpan der, const chain::Hash256& hash) {
     const auto* context = secp256k1_context_static;
@@ -141,6 +135,12 @@ void append_output(base::Bytes& out, const chain::TxOutput& output) {
 }
 
 }  // namespace
+
+bool is_witness_program(base::ByteSpan script) {
+    return script.size() >= 4 && script.size() <= 42 &&
+           (script[0] == kOp0 || (script[0] >= kOpTrue && script[0] <= kOpTrue + 15)) &&
+           script[1] == script.size() - 2;
+}
 
 bool is_unspendable(base::ByteSpan script) {
     return script.size() > kMaxScriptSize || (!script.empty() && script[0] == kOpReturn);

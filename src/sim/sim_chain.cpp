@@ -222,6 +222,8 @@ Verdict SimChain::connect_tip(BlockEntry& entry) {
     main_.push_back(&entry);
     mempool_.remove_for_block(entry.block->transactions);
     ++tip_sequence_;
+    for (auto* observer : observers_)
+        observer->block_connected(entry);
     return Verdict::accepted;
 }
 
@@ -235,6 +237,8 @@ void SimChain::disconnect_tip(std::vector<chain::Transaction>& returned) {
                     entry.block->transactions.end());
     main_.pop_back();
     ++tip_sequence_;
+    for (auto* observer : observers_)
+        observer->block_disconnected(entry);
 }
 
 void SimChain::refill_mempool(std::vector<chain::Transaction> returned) {
@@ -296,6 +300,14 @@ bool SimChain::reconsider(const chain::Hash256& hash) {
     auto verdict = Verdict::accepted;
     activate_best(nullptr, verdict);
     return true;
+}
+
+void SimChain::add_observer(ChainObserver& observer) {
+    observers_.push_back(&observer);
+}
+
+void SimChain::remove_observer(ChainObserver& observer) {
+    std::erase(observers_, &observer);
 }
 
 const BlockEntry* SimChain::find(const chain::Hash256& hash) const {

@@ -15,6 +15,7 @@
 #include "sim/sim_params.h"
 #include "sim/verdict.h"
 
+#include <expected>
 #include <map>
 #include <memory>
 #include <string>
@@ -57,6 +58,29 @@ struct SimTemplate {
     std::uint64_t mempool_sequence = 0;
 };
 
+// Told of what happens, on the chain's thread, after it has happened. Must not change the chain.
+class ChainObserver {
+ public:
+    virtual ~ChainObserver() = default;
+    // Entered the mempool; again when it returned to it from a block.
+    virtual void transaction_accepted(const MempoolEntry& entry) = 0;
+    // Became the tip (its block is there); is the tip no more.
+    virtual void block_connected(const BlockEntry& entry) = 0;
+    virtual void block_disconnected(const BlockEntry& entry) = 0;
+};
+
+// What a node's operator decides, and tests with it. Rates are in satoshis per 1,000 virtual bytes.
+struct SimPolicy {
+    bool full_rbf = false;  // replaces transactions that do not signal BIP125 too
+    std::int64_t min_relay_sat_per_kvb = 1'000;
+    // Templates and mined blocks leave out what pays less (Bitcoin Core's blockmintxfee).
+    std::int64_t min_block_sat_per_kvb = 0;
+    // What estimatesmartfee answers; nullopt: it has no data yet.
+    std::optional<std::int64_t> estimate_sat_per_kvb;
+    // The wallet's rate without an estimate; nullopt: it refuses (Bitcoin Core's fallbackfee=0).
+    std::optional<std::int64_t> fallback_sat_per_kvb = 20'000;
+};
+
 class SimChain {
  public:
     SimChain(SimParams params, const base::Clock& clock);
@@ -71,8 +95,25 @@ class SimChain {
     // nothing.
     Verdict propose(const chain::Block& block) const;
 
-    // To the mempool.
+    // To the mempool; may replace others there by the rules of BIP125, as in Bitcoin Core 24 to 27:
+    // those replaced signal it (or policy().full_rbf), the newcomer pays a better rate than each it
+    // conflicts with, a higher fee than all that leave together, 1 sat/vB (the relay fee) more for
+    // itself, spends no output of the mempool that they did not spend, and at most 100 leave.
     Verdict accept_transaction(const chain::Transaction& transaction);
+
+    // What would enter a mempool, and what would leave it. Changes nothing.
+    struct Admission {
+        MempoolEntry entry;
+        TxidSet replaced;
+    };
+    std::expected<Admission, Verdict> examine(const chain::Transaction& transaction,
+                                              const Mempool& mempool) const;
+
+    SimPolicy& policy() { return policy_; }
+    const SimPolicy& policy() const { return policy_; }
+    // The observer must outlive the chain's use, or be taken away.
+    void add_observer(ChainObserver& observer);
+    void remove_observer(ChainObserver& observer);
 
     // On the tip, with transactions of the mempool.
     SimTemplate make_template() const;
@@ -85,6 +126,8 @@ class SimChain {
     const BlockEntry& tip() const { return *main_.back(); }
     const BlockEntry& genesis() const { return *main_.front(); }
     const BlockEntry* find(const chain::Hash256& hash) const;
+    // Headers in the tree, of all branches.
+    std::size_t known_headers() const { return entries_.size(); }
     // On the main chain; null outside it.
     const BlockEntry* at_height(std::int32_t height) const;
     bool on_main_chain(const BlockEntry& entry) const;
@@ -127,6 +170,8 @@ class SimChain {
     Verdict connect_tip(BlockEntry& entry);
     void disconnect_tip(std::vector<chain::Transaction>& returned);
     void condemn(BlockEntry& entry);
+    std::expected<TxidSet, Verdict> replaced_by(const MempoolEntry& entry,
+                                                const Mempool& mempool) const;
     void refill_mempool(std::vector<chain::Transaction> returned);
     void prune();
 
@@ -136,6 +181,8 @@ class SimChain {
     std::vector<BlockEntry*> main_;  // by height
     CoinSet coins_;
     Mempool mempool_;
+    SimPolicy policy_;
+    std::vector<ChainObserver*> observers_;
     std::uint64_t arrivals_ = 0;
     std::uint64_t tip_sequence_ = 0;
 };

@@ -2,10 +2,13 @@
 
 #include "base/check.h"
 #include "base/random.h"
+#include "chain/address.h"
 #include "sim/block_builder.h"
 #include "sim/hash_publisher.h"
 #include "sim/http_server.h"
+#include "sim/rpc_amount.h"
 #include "sim/rpc_methods.h"
+#include "sim/rpc_wallet.h"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -28,6 +31,7 @@ constexpr std::size_t kMaxWaiting = 64;  // long polls at a time; the oldest is 
 // A long poll that has waited this long is answered for a changed mempool too.
 constexpr std::int64_t kMempoolPatienceMs = 5'000;
 constexpr auto kTick = std::chrono::milliseconds(500);
+constexpr std::string_view kAbsurd = R"({"result": [[[{"height": -1e999, "x": "\u12)";
 constexpr std::size_t kMaxRelayed = 1'000;  // blocks handed on after one change of the tip
 
 std::string basic(std::string_view credentials) {
@@ -73,7 +77,9 @@ class SimNode::Impl {
           clock_(clock),
           log_(log),
           chain_(params, clock),
+          wallets_(chain_, settings_.wallet_seed, clock),
           methods_(chain_, clock),
+          wallet_methods_(chain_, wallets_),
           ticker_(io_) {
         if (!settings_.zmq_hashblock.empty()) {
             publisher_.emplace(settings_.zmq_hashblock);
@@ -81,12 +87,16 @@ class SimNode::Impl {
         }
         server_.emplace(
             io_, settings_.port,
-            HttpServer::Handlers{[this](std::string_view given) { return authorized(given); },
-                                 [this](std::string body, HttpServer::Reply reply) {
-                                     handle(body, std::move(reply));
-                                 }});
+            HttpServer::Handlers{
+                [this](std::string_view given) { return authorized(given); },
+                [this](const std::string& path, const std::string& body, HttpServer::Reply reply) {
+                    handle({path, Json::parse(body, nullptr, false)}, std::move(reply));
+                }});
         port_ = server_->port();
         passwords_.push_back(basic(settings_.user + ":" + settings_.password));
+        for (const auto& name : settings_.wallets) {
+            ADIT_CHECK(wallets_.create(name, true), "wallets of different names on a fresh chain");
+        }
     }
 
     void start() {
@@ -117,6 +127,7 @@ class SimNode::Impl {
         });
         io_.stop();
         thread_.join();
+        wallets_.restart();
         if (!settings_.cookie_file.empty()) {
             std::error_code ignored;
             std::filesystem::remove(settings_.cookie_file, ignored);
@@ -158,19 +169,33 @@ class SimNode::Impl {
         });
     }
 
+    void set_wallet_fault(WalletFault fault) {
+        run([&] {
+            wallet_fault_ = fault;
+            methods_.set_wallet_fault(fault);
+            wallet_methods_.set_fault(fault);
+        });
+    }
+
     const SimNodeSettings settings_;
     const base::Clock& clock_;
     base::Logger& log_;
     asio::io_context io_;
     SimChain chain_;
+    WalletSet wallets_;
+    std::map<std::string, std::uint64_t, std::less<>> calls_;  // by method
     std::atomic<std::uint64_t> requests_{0};
     std::vector<SimNode*> peers_;
     std::optional<HashPublisher> publisher_;
     std::uint16_t port_ = 0;
 
  private:
+    struct Request {
+        std::string path;
+        Json json;  // discarded: it was no JSON
+    };
     struct Waiting {
-        Json request;
+        Request request;
         HttpServer::Reply reply;
         std::int64_t since_ms;
     };
@@ -180,16 +205,12 @@ class SimNode::Impl {
         return std::ranges::find(passwords_, given) != passwords_.end();
     }
 
-    void handle(const std::string& body, HttpServer::Reply reply) {
+    void handle(Request request, HttpServer::Reply reply) {
         ++requests_;
-        if (fault_ == SimFault::hang) {
-            if (hung_.size() >= kMaxWaiting) hung_.pop_front();
-            hung_.push_back(std::move(reply));
-            return;
-        }
-        auto request = Json::parse(body, nullptr, false);
-        if (request.is_array()) return answer_batch(request, reply);
-        if (must_wait(request, true)) {
+        if (fault_ == SimFault::hang) return keep_waiting(std::move(reply));
+        if (request.json.is_array()) return answer_batch(request, reply);
+        if (wallet_fault_ != WalletFault::none && suffer(request, reply)) return;
+        if (must_wait(request.json, true)) {
             waiting_.push_back({std::move(request), std::move(reply), clock_.steady_ms()});
             if (waiting_.size() > kMaxWaiting) answer_waiting(waiting_.begin());
             return;
@@ -197,41 +218,80 @@ class SimNode::Impl {
         answer(request, reply);
     }
 
+    // Never to be answered.
+    void keep_waiting(HttpServer::Reply reply) {
+        if (hung_.size() >= kMaxWaiting) hung_.pop_front();
+        hung_.push_back(std::move(reply));
+    }
+
+    // What the wallet's fault does to this request before or instead of its answer; true: there is
+    // nothing left to do.
+    bool suffer(const Request& request, HttpServer::Reply& reply) {
+        const auto method = method_of(request.json);
+        const bool of_wallet = WalletMethods::knows(method) || request.path.starts_with("/wallet/");
+        const bool broadcast = method == "sendrawtransaction";
+        if (wallet_fault_ == WalletFault::unreachable && of_wallet) {
+            reply({0, {}, HttpDelivery::none});
+        } else if (wallet_fault_ == WalletFault::absurd_json && of_wallet) {
+            reply({200, std::string(kAbsurd), HttpDelivery::whole});
+        } else if (wallet_fault_ == WalletFault::broadcast_reply_lost && broadcast) {
+            Json id, result;
+            execute(request.path, request.json, id, result);
+            keep_waiting(std::move(reply));
+            after_change();
+        } else if ((wallet_fault_ == WalletFault::broadcast_lost && broadcast) ||
+                   (wallet_fault_ == WalletFault::sign_hangs &&
+                    method == "signrawtransactionwithwallet")) {
+            keep_waiting(std::move(reply));
+        } else {
+            return false;
+        }
+        return true;
+    }
+
+    static std::string method_of(const Json& request) {
+        const auto* method = request.is_object() ? member(request, "method") : nullptr;
+        return method != nullptr && method->is_string() ? method->get<std::string>() : "";
+    }
+
     bool must_wait(const Json& request, bool mempool_counts) const {
-        if (!request.is_object() || !request.contains("method")) return false;
-        const auto& method = request["method"];
-        return method.is_string() &&
-               methods_.must_wait(method.get<std::string>(), request.value("params", Json::array()),
-                                  mempool_counts);
+        const auto method = method_of(request);
+        return !method.empty() &&
+               methods_.must_wait(method, request.value("params", Json::array()), mempool_counts);
     }
 
     // Runs one request object; `id` and `result` are for the reply.
-    RpcFailure execute(const Json& request, Json& id, Json& result) {
+    RpcFailure execute(std::string_view path, const Json& request, Json& id, Json& result) {
         if (request.is_discarded()) return {rpc_code::kParseError, "Parse error"};
         if (!request.is_object()) return {rpc_code::kInvalidRequest, "Invalid Request object"};
         id = request.value("id", Json(nullptr));
-        const auto method = request.find("method");
-        if (method == request.end()) return {rpc_code::kInvalidRequest, "Missing method"};
-        if (!method->is_string()) {
-            return {rpc_code::kInvalidRequest, "Method must be a string"};
-        }
+        const auto given = request.find("method");
+        if (given == request.end()) return {rpc_code::kInvalidRequest, "Missing method"};
+        if (!given->is_string()) return {rpc_code::kInvalidRequest, "Method must be a string"};
+        const auto method = given->get<std::string>();
         auto params = request.value("params", Json::array());
         if (params.is_null()) params = Json::array();
-        return methods_.call(method->get<std::string>(), params, result);
+        if (fault_ != SimFault::warming_up && WalletMethods::knows(method)) {
+            ++calls_[method];
+            return wallet_methods_.call(path, method, params, result);
+        }
+        const auto failure = methods_.call(method, params, result);
+        if (failure.code != rpc_code::kMethodNotFound) ++calls_[method];
+        return failure;
     }
 
-    void answer(const Json& request, const HttpServer::Reply& reply) {
+    void answer(const Request& request, const HttpServer::Reply& reply) {
         Json id, result;
-        const auto failure = execute(request, id, result);
+        const auto failure = execute(request.path, request.json, id, result);
         send(status_of(failure), reply_json(id, failure, std::move(result)), reply);
         after_change();
     }
 
-    void answer_batch(const Json& requests, const HttpServer::Reply& reply) {
+    void answer_batch(const Request& requests, const HttpServer::Reply& reply) {
         Json replies = Json::array();
-        for (const auto& request : requests) {
+        for (const auto& request : requests.json) {
             Json id, result;
-            const auto failure = execute(request, id, result);
+            const auto failure = execute(requests.path, request, id, result);
             replies.push_back(reply_json(id, failure, std::move(result)));
         }
         send(200, replies, reply);
@@ -239,10 +299,10 @@ class SimNode::Impl {
     }
 
     void send(unsigned status, const Json& json, const HttpServer::Reply& reply) {
-        HttpAnswer out{status, json.dump() + "\n", HttpDelivery::whole};
+        HttpAnswer out{status, write_json(json) + "\n", HttpDelivery::whole};
         if (fault_ == SimFault::truncated_reply) out.delivery = HttpDelivery::truncated;
         if (fault_ == SimFault::absurd_json) {
-            out = {200, R"({"result": [[[{"height": -1e999, "x": "\u12)", HttpDelivery::whole};
+            out = {200, std::string(kAbsurd), HttpDelivery::whole};
         }
         reply(std::move(out));
     }
@@ -251,7 +311,7 @@ class SimNode::Impl {
         const auto waiting = std::move(*at);
         const auto next = waiting_.erase(at);
         Json id, result;
-        const auto failure = execute(waiting.request, id, result);
+        const auto failure = execute(waiting.request.path, waiting.request.json, id, result);
         send(status_of(failure), reply_json(id, failure, std::move(result)), waiting.reply);
         return next;
     }
@@ -260,7 +320,7 @@ class SimNode::Impl {
         const auto now = clock_.steady_ms();
         for (auto at = waiting_.begin(); at != waiting_.end();) {
             const bool patient = now - at->since_ms < kMempoolPatienceMs;
-            at = must_wait(at->request, !patient) ? std::next(at) : answer_waiting(at);
+            at = must_wait(at->request.json, !patient) ? std::next(at) : answer_waiting(at);
         }
     }
 
@@ -302,10 +362,12 @@ class SimNode::Impl {
     }
 
     RpcMethods methods_;
+    WalletMethods wallet_methods_;
     asio::steady_timer ticker_;
     std::optional<HttpServer> server_;
     std::vector<std::string> passwords_;  // accepted Authorization headers
     SimFault fault_ = SimFault::none;
+    WalletFault wallet_fault_ = WalletFault::none;
     std::list<Waiting> waiting_;
     std::list<HttpServer::Reply> hung_;
     std::uint64_t announced_sequence_ = 0;
@@ -356,6 +418,68 @@ std::vector<chain::Hash256> SimNode::generate(int n, base::ByteSpan script,
         }
     });
     return hashes;
+}
+
+std::optional<chain::Hash256> SimNode::mine_transactions(
+    const std::vector<chain::Transaction>& transactions, base::ByteSpan script,
+    std::uint64_t max_tries) {
+    std::optional<chain::Hash256> hash;
+    with_chain([&](SimChain& chain) {
+        hash = mine_block_on(chain, chain.tip(), transactions, script, max_tries);
+    });
+    return hash;
+}
+
+std::vector<chain::Hash256> SimNode::mine_branch(std::int32_t depth, int n, base::ByteSpan script,
+                                                 std::uint64_t max_tries) {
+    std::vector<chain::Hash256> hashes;
+    with_chain([&](SimChain& chain) {
+        const auto* parent = chain.at_height(chain.tip().height - depth);
+        for (int i = 0; i < n && parent != nullptr; ++i) {
+            auto tries = max_tries;
+            const auto hash = sim::mine_block_on(chain, *parent, {}, script, tries);
+            if (!hash) break;
+            hashes.push_back(*hash);
+            parent = chain.find(*hash);
+        }
+    });
+    return hashes;
+}
+
+bool SimNode::with_wallet(std::string_view name, const std::function<void(SimWallet&)>& work) {
+    bool found = false;
+    impl_->run([&] {
+        auto* wallet = impl_->wallets_.find(name);
+        found = wallet != nullptr;
+        if (found) work(*wallet);
+    });
+    return found;
+}
+
+SimNode::PaidTo SimNode::new_address(std::string_view wallet) {
+    PaidTo result;
+    const bool found = with_wallet(wallet, [&](SimWallet& loaded) {
+        result.script = loaded.new_receiving_script(ScriptKind::p2wpkh, "");
+        result.address = *chain::address_of_script(result.script, rpc_network());
+    });
+    if (!found) throw std::runtime_error(fmt::format("wallet {} is not loaded", wallet));
+    return result;
+}
+
+void SimNode::restart_wallets() {
+    impl_->run([&] { impl_->wallets_.restart(); });
+}
+void SimNode::set_wallet_fault(WalletFault fault) {
+    impl_->set_wallet_fault(fault);
+}
+
+std::uint64_t SimNode::calls(std::string_view method) {
+    std::uint64_t calls = 0;
+    impl_->run([&] {
+        const auto at = impl_->calls_.find(method);
+        if (at != impl_->calls_.end()) calls = at->second;
+    });
+    return calls;
 }
 
 std::int32_t SimNode::height() {

@@ -122,6 +122,22 @@ std::expected<std::int64_t, Verdict> check_inputs(const chain::Transaction& tran
     return in - out;
 }
 
+std::int64_t dust_threshold_sat(base::ByteSpan script) {
+    if (is_unspendable(script)) return 0;
+    constexpr std::int64_t kDustSatPerVbyte = 3;
+    // An input that spends it: outpoint, sequence and lengths, and the signature with its key.
+    const std::int64_t input = is_witness_program(script) ? 67 : 148;
+    // Value and length; scripts of addresses need one byte for the length.
+    const std::int64_t output = 9 + static_cast<std::int64_t>(script.size());
+    return kDustSatPerVbyte * (input + output);
+}
+
+bool signals_replacement(const chain::Transaction& transaction) {
+    return std::ranges::any_of(transaction.inputs, [](const chain::TxInput& input) {
+        return input.sequence <= kReplaceableSequence;
+    });
+}
+
 bool check_scripts(const chain::Transaction& transaction, const CoinSource& coins, bool segwit) {
     const auto spent = spent_outputs(transaction, coins);
     for (std::size_t i = 0; i < spent.size(); ++i) {

@@ -32,6 +32,14 @@ std::expected<std::int64_t, Verdict> check_inputs(const chain::Transaction& tran
                                                   const CoinSource& coins, std::int32_t height,
                                                   std::int32_t coinbase_maturity);
 
+// Below this value an output is not worth spending at 3 sat/vB, and no mempool takes it (Bitcoin
+// Core's policy); 0 for outputs that cannot be spent.
+std::int64_t dust_threshold_sat(base::ByteSpan script);
+
+// The highest sequence number by which an input signals BIP125.
+inline constexpr std::uint32_t kReplaceableSequence = 0xfffffffd;
+bool signals_replacement(const chain::Transaction& transaction);
+
 // All signatures; check_inputs() was passed.
 bool check_scripts(const chain::Transaction& transaction, const CoinSource& coins, bool segwit);
 std::int64_t sigop_cost_of(const chain::Transaction& transaction, const CoinSource& coins,

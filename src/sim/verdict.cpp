@@ -62,13 +62,19 @@ constexpr auto kTexts = std::to_array<std::pair<Verdict, std::string_view>>({
     {mempool_full, "mempool full"},
     {min_relay_fee_not_met, "min relay fee not met"},
     {premature_witness, "no-witness-yet"},
+    {tx_size, "tx-size"},
+    {dust, "dust"},
+    {bad_txns_spends_conflicting_tx, "bad-txns-spends-conflicting-tx"},
+    {insufficient_fee, "insufficient fee"},
+    {too_many_replacements, "too many potential replacements"},
+    {replacement_adds_unconfirmed, "replacement-adds-unconfirmed"},
 });
 
 constexpr bool every_verdict_in_its_place() {
     for (std::size_t i = 0; i < kTexts.size(); ++i) {
         if (static_cast<std::size_t>(kTexts[i].first) != i) return false;
     }
-    return static_cast<std::size_t>(premature_witness) + 1 == kTexts.size();
+    return static_cast<std::size_t>(replacement_adds_unconfirmed) + 1 == kTexts.size();
 }
 static_assert(every_verdict_in_its_place());
 

@@ -66,6 +66,13 @@ enum class Verdict {
     mempool_full,
     min_relay_fee_not_met,
     premature_witness,
+    tx_size,
+    dust,
+    // Of a replacement (BIP125).
+    bad_txns_spends_conflicting_tx,
+    insufficient_fee,
+    too_many_replacements,
+    replacement_adds_unconfirmed,
 };
 
 // "high-hash", "bad-cb-amount", ...; empty for accepted.

@@ -166,7 +166,7 @@ Io<std::unique_ptr<CandidateStore>> CandidateStore::open(FileSystem& files,
 }
 
 Io<std::string> CandidateStore::save(const job::BlockCandidate& candidate) {
-    const auto name = file_name(candidate.height, candidate.hash);
+    auto name = file_name(candidate.height, candidate.hash);
     const auto bytes = encode(candidate);
     const std::lock_guard lock(mutex_);
     if (!files_.exists(dir_ / name)) {

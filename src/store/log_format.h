@@ -12,7 +12,7 @@
 
 namespace adit::store {
 
-inline constexpr std::uint32_t kLogVersion = 1;
+inline constexpr std::uint32_t kLogVersion = 2;
 inline constexpr std::size_t kSegmentHeaderSize = 4096;
 inline constexpr std::size_t kFrameHeaderSize = 64;
 inline constexpr std::size_t kMaxFrameSize = 16 << 20;

@@ -32,8 +32,18 @@ CREATE TABLE blocks (number INTEGER PRIMARY KEY,
     hash BLOB NOT NULL, height INTEGER NOT NULL, job INTEGER NOT NULL, account INTEGER NOT NULL,
     worker INTEGER NOT NULL, coinbase_value_sat INTEGER NOT NULL, found_wall_ms INTEGER NOT NULL,
     stale INTEGER NOT NULL, file TEXT NOT NULL, position INTEGER NOT NULL, time_ms INTEGER NOT NULL,
-    slice_start INTEGER NOT NULL, slice_sequence INTEGER NOT NULL);
+    slice_start INTEGER NOT NULL, slice_sequence INTEGER NOT NULL,
+    bits INTEGER NOT NULL DEFAULT 0, snapshot INTEGER NOT NULL DEFAULT 0,
+    pays_dues INTEGER NOT NULL DEFAULT 0, pays_finder INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX blocks_by_hash ON blocks (hash);
+)";
+
+// From version 1 to 2: whom a block's coinbase pays, and how hard it was.
+constexpr std::string_view kSecondSchema = R"(
+ALTER TABLE blocks ADD COLUMN bits INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE blocks ADD COLUMN snapshot INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE blocks ADD COLUMN pays_dues INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE blocks ADD COLUMN pays_finder INTEGER NOT NULL DEFAULT 0;
 )";
 
 std::int64_t number(std::uint64_t value) {
@@ -66,9 +76,9 @@ class SqliteSlices::Database {
                             "restore the ledger from before the update",
                             found, kSchemaVersion));
         }
-        if (found == 0) {
+        if (found < kSchemaVersion) {
             SqliteTransaction transaction(database->connection);
-            database->connection.run(std::string(kSchema));
+            database->connection.run(std::string(found == 0 ? kSchema : kSecondSchema));
             database->connection.run(fmt::format("PRAGMA user_version = {}", kSchemaVersion));
             transaction.commit();
         }
@@ -138,15 +148,17 @@ class SqliteSlices::Database {
         SqliteStatement add(connection,
                             "INSERT INTO blocks (hash, height, job, account, worker, "
                             "coinbase_value_sat, found_wall_ms, stale, file, position, time_ms, "
-                            "slice_start, slice_sequence) "
-                            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+                            "slice_start, slice_sequence, bits, snapshot, pays_dues, pays_finder) "
+                            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
         for (const auto& found : delta.blocks) {
             const auto& block = found.block;
             add.bind(base::ByteSpan(block.hash.bytes)).bind(block.height).bind(number(block.job));
             add.bind(block.account).bind(block.worker).bind(block.coinbase_value_sat);
             add.bind(block.found_wall_ms).bind(std::int64_t{block.stale}).bind(block.file);
             add.bind(number(found.position)).bind(found.time_ms);
-            add.bind(found.slice.start_s).bind(found.slice.sequence).run();
+            add.bind(found.slice.start_s).bind(found.slice.sequence);
+            add.bind(block.bits).bind(number(block.snapshot));
+            add.bind(std::int64_t{block.pays_dues}).bind(std::int64_t{block.pays_finder}).run();
         }
     }
 
@@ -312,7 +324,8 @@ Stored<std::vector<FoundBlock>> SqliteSlices::blocks() {
         SqliteStatement row(database_->connection,
                             "SELECT hash, height, job, account, worker, coinbase_value_sat, "
                             "found_wall_ms, stale, file, position, time_ms, slice_start, "
-                            "slice_sequence FROM blocks ORDER BY number");
+                            "slice_sequence, bits, snapshot, pays_dues, pays_finder FROM blocks "
+                            "ORDER BY number");
         std::vector<FoundBlock> rows;
         while (row.step()) {
             auto& found = rows.emplace_back();
@@ -329,6 +342,10 @@ Stored<std::vector<FoundBlock>> SqliteSlices::blocks() {
             found.position = static_cast<std::uint64_t>(row.integer(9));
             found.time_ms = row.integer(10);
             found.slice = {row.integer(11), static_cast<std::uint32_t>(row.integer(12))};
+            block.bits = static_cast<std::uint32_t>(row.integer(13));
+            block.snapshot = static_cast<std::uint64_t>(row.integer(14));
+            block.pays_dues = row.integer(15) != 0;
+            block.pays_finder = row.integer(16) != 0;
         }
         return rows;
     });

@@ -22,7 +22,7 @@ struct SqliteSlicesSettings {
 
 class SqliteSlices final : public ledger::SliceStore {
  public:
-    static constexpr int kSchemaVersion = 1;
+    static constexpr int kSchemaVersion = 2;
 
     static ledger::Stored<std::unique_ptr<SqliteSlices>> open(SqliteSlicesSettings settings);
     ~SqliteSlices() override;

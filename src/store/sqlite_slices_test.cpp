@@ -177,6 +177,29 @@ TEST_F(SqliteSlicesTest, StaysAsItWasWhenAStepFails) {
     }
 }
 
+TEST_F(SqliteSlicesTest, TakesOverAFileOfTheFirstSchema) {
+    store_.reset();
+    {
+        SqliteDatabase database(settings().file);
+        for (const auto* column : {"bits", "snapshot", "pays_dues", "pays_finder"}) {
+            database.run(fmt::format("ALTER TABLE blocks DROP COLUMN {}", column));
+        }
+        database.run(
+            "INSERT INTO blocks VALUES (1, zeroblob(32), 7, 5, 1, 2, 50, 9, 1, 'b', 3, 4, 600, 0)");
+        database.run("PRAGMA user_version = 1");
+    }
+    for (int opening = 0; opening < 2; ++opening) {
+        auto opened = SqliteSlices::open(settings());
+        ASSERT_TRUE(opened) << opened.error();
+        const auto blocks = *(*opened)->blocks();
+        ASSERT_EQ(blocks.size(), 1u);
+        EXPECT_EQ(blocks[0].block.height, 7);
+        EXPECT_EQ(blocks[0].block.bits, 0u);
+        EXPECT_EQ(blocks[0].block.file, "b");
+        EXPECT_EQ(blocks[0].slice.start_s, 600);
+    }
+}
+
 TEST_F(SqliteSlicesTest, RefusesANewerSchemaAndForeignFiles) {
     store_.reset();
     {
@@ -185,7 +208,7 @@ TEST_F(SqliteSlicesTest, RefusesANewerSchemaAndForeignFiles) {
     }
     auto opened = SqliteSlices::open(settings());
     ASSERT_FALSE(opened);
-    EXPECT_THAT(opened.error(), HasSubstr("newer Adit (schema 99, this program knows 1)"));
+    EXPECT_THAT(opened.error(), HasSubstr("newer Adit (schema 99, this program knows 2)"));
     PosixFileSystem files;
     ASSERT_TRUE(replace_file(files, dir_.path() / "text", base::as_bytes(std::string(5'000, 'x'))));
     auto foreign = settings();

@@ -17,6 +17,7 @@ struct Shard::Miner final : net::ConnectionState {
     std::uint32_t judging = 0;        // shares of this turn
     bool gave_up = false;             // the memory belongs to another session now
     bool closing = false;             // no more lines; closed when everything is answered
+    bool condemned = false;           // reset at the end of this turn
     net::CloseReason close_reason = net::CloseReason::protocol_error;  // that will be told then
 };
 

@@ -42,6 +42,10 @@ class Session {
 
     // One line without its line feed. Appends the replies to out.
     Action on_line(std::string_view line, Moment now, std::string& out);
+    // A line that came when the miner was banned already or its connection was closing: a submit is
+    // handed to the host as late, if its header can be rebuilt. Never an answer. May be called
+    // after park().
+    void on_late_line(std::string_view line, Moment now);
     // The line limit was reached without a line feed.
     Action on_line_too_long(std::string& out);
 
@@ -117,10 +121,13 @@ class Session {
     // session_submit.cpp
     void submit_general(const Request& request, Moment now, std::string& out);
     void submit(const SubmitFields& fields, Moment now, std::string& out);
+    void submit_late(const SubmitFields& fields, Moment now);
     std::optional<share::Refusal> policy(const job::FoundJob& found, bool sent,
                                          std::uint16_t worker, share::PendingShare& share,
                                          std::optional<std::uint32_t> version_bits,
                                          Moment now) const;
+    std::pair<bool, std::uint32_t> version_of(const job::Job& job,
+                                              std::optional<std::uint32_t> bits) const;
     std::uint16_t worker_of(std::string_view name);
     std::uint16_t worker_of(const WorkerName& name) const;
     void refuse_share(std::string_view id, std::uint16_t worker, share::Refusal reason, Moment now,

@@ -47,6 +47,7 @@ inline constexpr std::uint16_t kNoWorker = 0xffff;
 struct PendingSubmit {
     share::PendingShare share;
     SubmitTicket ticket;
+    bool late = false;  // looked at for a block only: neither counted nor answered
 };
 
 class SessionHost {
@@ -66,7 +67,7 @@ class SessionHost {
     virtual bool banned(Session& session, const WorkerName& name) = 0;
 
     // Takes a share that is to be judged at the end of the turn. Then Session::on_verdict() must be
-    // called, and for an accepted share Session::on_committed().
+    // called, and for an accepted share Session::on_committed(); neither for a late one.
     virtual void submit(Session& session, PendingSubmit&& pending) = 0;
 
     // Called once for every refused mining.submit, whoever refused it; and once for every

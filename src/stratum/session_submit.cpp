@@ -10,13 +10,13 @@ namespace {
 using share::Refusal;
 
 // Whether a refusal is a sign of garbage. Duplicates and stale shares are sent by real firmware,
-// and what is short on the pool's side is not the miner's fault.
+// and what is short on the pool's side is not the miner's fault; nor is a time too new, when the
+// pool's own clock has been set back.
 bool is_garbage(Refusal reason) {
     switch (reason) {
         case Refusal::malformed:
         case Refusal::bad_version_bits:
         case Refusal::time_too_old:
-        case Refusal::time_too_new:
         case Refusal::low_difficulty:
         case Refusal::unauthorized:
         case Refusal::not_subscribed:
@@ -27,6 +27,7 @@ bool is_garbage(Refusal reason) {
         case Refusal::stale:
         case Refusal::duplicate:
         case Refusal::banned:
+        case Refusal::time_too_new:
             return false;
     }
     return false;
@@ -47,30 +48,32 @@ bool read_choice(const SubmitFields& fields, job::HeaderChoice& choice,
     return true;
 }
 
-}  // namespace
-
-void Session::submit_general(const Request& request, Moment now, std::string& out) {
-    std::array<std::string, 6> buffers;
+// The parameters of a mining.submit, in views of the request or of the buffers; nullopt when they
+// are not five or six texts.
+std::optional<SubmitFields> read_submit(const Request& request,
+                                        std::array<std::string, 6>& buffers) {
     std::array<std::string_view, 6> texts;
     std::size_t count = 0;
-    bool ok = true;
     JsonReader reader(request.params);
     while (const auto value = reader.element()) {
         if (count == 5 && value->is_null()) continue;  // no version bits
         const auto text = count < 6 ? value->text(buffers[count]) : std::nullopt;
-        if (!text) {
-            ok = false;
-            break;
-        }
+        if (!text) return std::nullopt;
         texts[count++] = *text;
     }
-    if (!ok || count < 5) {
-        refuse_share(request.id, kNoWorker, Refusal::malformed, now, out);
-        return;
-    }
+    if (count < 5) return std::nullopt;
     SubmitFields fields{request.id, texts[0], texts[1], texts[2], texts[3], texts[4], {}};
     if (count == 6) fields.version_bits = texts[5];
-    submit(fields, now, out);
+    return fields;
+}
+
+}  // namespace
+
+void Session::submit_general(const Request& request, Moment now, std::string& out) {
+    std::array<std::string, 6> buffers;
+    const auto fields = read_submit(request, buffers);
+    if (!fields) return refuse_share(request.id, kNoWorker, Refusal::malformed, now, out);
+    submit(*fields, now, out);
 }
 
 void Session::submit(const SubmitFields& fields, Moment now, std::string& out) {
@@ -103,26 +106,61 @@ void Session::submit(const SubmitFields& fields, Moment now, std::string& out) {
     host_.submit(*this, std::move(pending));
 }
 
+void Session::on_late_line(std::string_view line, Moment now) {
+    if (line.size() > host_.settings().line_limit_bytes || !subscribed()) return;
+    if (const auto fields = scan_submit(line)) return submit_late(*fields, now);
+    const auto request = parse_request(line);
+    if (request.kind != Request::Kind::request || request.method != Method::submit) return;
+    std::array<std::string, 6> buffers;
+    if (const auto fields = read_submit(request, buffers)) submit_late(*fields, now);
+}
+
+// Of the memory only extranonce1 is read: another shard may have the rest by now.
+void Session::submit_late(const SubmitFields& fields, Moment now) {
+    PendingSubmit pending;
+    pending.late = true;
+    auto& share = pending.share;
+    std::optional<std::uint32_t> bits;
+    const auto id = job::parse_job_id(fields.job);
+    if (!id || !read_choice(fields, share.choice, bits)) return;
+    const auto found = host_.jobs().find(id->id, now.steady_ms);
+    if (!found) return;
+    share.job = *found->job;
+    share.choice.variant = id->variant;
+    share.choice.extranonce1 = memory_->extranonce1;
+    share.difficulty = present_;
+    share.choice.version = version_of(*share.job, bits).second;
+    share.policy = Refusal::banned;
+    pending.ticket.worker = worker_of(fields.name);
+    if (pending.ticket.worker == kNoWorker) pending.ticket.claimed_name = fields.name;
+    host_.submit(*this, std::move(pending));
+}
+
+// Whether the miner may use these version bits, and the header's version: of bits that are refused
+// still the one that the header most likely has, if it is a block.
+std::pair<bool, std::uint32_t> Session::version_of(const job::Job& job,
+                                                   std::optional<std::uint32_t> bits) const {
+    if (!bits) return {true, job.version};
+    const auto rolled = accepted_mask_ == 0
+                            ? std::nullopt
+                            : share::roll_version(job.version, accepted_mask_, *bits);
+    if (rolled) return {true, *rolled};
+    return {false, (job.version & ~job::kVersionRollingMask) | (*bits & job::kVersionRollingMask)};
+}
+
 // Completes the header's version and says why the share cannot count, if so.
 std::optional<Refusal> Session::policy(const job::FoundJob& found, bool sent, std::uint16_t worker,
                                        share::PendingShare& share,
                                        std::optional<std::uint32_t> version_bits,
                                        Moment now) const {
     const job::Job& job = **found.job;
-    auto version = std::optional(job.version);
-    if (version_bits) {
-        version = accepted_mask_ == 0
-                      ? std::nullopt
-                      : share::roll_version(job.version, accepted_mask_, *version_bits);
-    }
-    // Refused, but if it is a block, then most likely of this version.
-    share.choice.version = version.value_or((job.version & ~job::kVersionRollingMask) |
-                                            (version_bits.value_or(0) & job::kVersionRollingMask));
+    const auto [allowed, version] = version_of(job, version_bits);
+    share.choice.version = version;
     if (banned_) return Refusal::banned;
     if (worker == kNoWorker) return Refusal::unauthorized;
     if (found.state == job::JobState::stale) return Refusal::stale;
     if (found.state == job::JobState::expired || !sent) return Refusal::job_not_found;
-    if (!version) return Refusal::bad_version_bits;
+    if (!allowed) return Refusal::bad_version_bits;
     if (const auto time = share::check_time(job, share.choice.ntime, now.wall_ms / 1000)) {
         return time;
     }

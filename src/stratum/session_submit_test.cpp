@@ -271,6 +271,46 @@ TEST_F(SessionSubmit, SustainedGarbageBans) {
     EXPECT_EQ(miner.blocks, 1);
 }
 
+TEST_F(SessionSubmit, ALateLineIsLookedAtForABlockOnly) {
+    const auto block = miner.block_of(job());
+    const auto line = ScriptedMiner::line_of(job(), block);
+    const auto counted = host.refused.size();
+    miner.session.on_late_line(line, host.now());
+    // The general parser reads what the scanner does not.
+    auto spaced = line;
+    spaced.insert(1, "  ");
+    spaced.insert(spaced.find("mining") + 6, "\\u002e");
+    spaced.erase(spaced.find("\\u002e") + 6, 1);
+    miner.session.on_late_line(spaced, host.now());
+    ASSERT_EQ(host.pending.size(), 2U);
+    for (const auto& pending : host.pending) {
+        EXPECT_TRUE(pending.late);
+        EXPECT_EQ(pending.share.duplicates, nullptr) << "the memory may be another shard's";
+        share::Verdict verdict;
+        host.processor.process({&pending.share, 1}, {&verdict, 1});
+        EXPECT_TRUE(verdict.block);
+        EXPECT_TRUE(verdict.refusal);
+        EXPECT_EQ(miner.session.name_of(pending.ticket).account, kAddress);
+    }
+    host.pending.clear();
+    for (const char* other :
+         {R"({"id":1,"method":"mining.ping","params":[]})", "", "{", "[]",
+          R"({"id":1,"method":"mining.submit","params":[]})",
+          R"({"id":1,"method":"mining.submit","params":["a","b","c","d","e"]})"}) {
+        miner.session.on_late_line(other, host.now());
+    }
+    miner.session.on_late_line(std::string(20'000, ' ') + line, host.now());
+    EXPECT_TRUE(host.pending.empty());
+    EXPECT_EQ(host.refused.size(), counted);
+    // A stale job's block still counts as one; without a subscription no header can be rebuilt.
+    host.new_block();
+    miner.session.on_late_line(line, host.now());
+    EXPECT_EQ(std::exchange(host.pending, {}).size(), 1U);
+    Session fresh(host, host.now());
+    fresh.on_late_line(line, host.now());
+    EXPECT_TRUE(host.pending.empty());
+}
+
 TEST_F(SessionSubmit, DuplicatesStaleSharesAndUnknownJobsNeverBan) {
     const auto old_job = host.book.latest();
     const auto share = miner.share_of(*old_job);
@@ -285,6 +325,27 @@ TEST_F(SessionSubmit, DuplicatesStaleSharesAndUnknownJobsNeverBan) {
                   refusal_reply(Refusal::stale));
     }
     EXPECT_EQ(miner.action, Action::none);
+}
+
+TEST_F(SessionSubmit, AClockThatStepsCostsNobodyTheConnection) {
+    EXPECT_EQ(submit(miner.share_of(job())), kTrueReply);
+    constexpr std::int64_t kDayMs = 86'400'000;
+    host.clock.step_wall_ms(kDayMs);
+    EXPECT_EQ(submit(miner.share_of(job())), kTrueReply) << "the job's own time is never too old";
+    miner.tick();
+    EXPECT_EQ(miner.action, Action::none) << "time-outs and bans do not go by the wall clock";
+    host.clock.step_wall_ms(-kDayMs - 3'600'000);
+    EXPECT_EQ(submit(miner.share_of(job())), kTrueReply) << "an hour back is within two";
+    host.clock.step_wall_ms(-kDayMs);
+    for (std::uint32_t i = 0; i < 2 * host.config.garbage_limit; ++i) {
+        ASSERT_EQ(submit(miner.share_of(job())), refusal_reply(Refusal::time_too_new));
+        ASSERT_EQ(miner.action, Action::none) << "it is not the miner who is wrong";
+    }
+    const auto found = miner.blocks;
+    EXPECT_EQ(submit(miner.block_of(job())), refusal_reply(Refusal::time_too_new));
+    EXPECT_EQ(miner.blocks, found + 1) << "its block goes out";
+    host.clock.step_wall_ms(kDayMs + 3'600'000);
+    EXPECT_EQ(submit(miner.share_of(job())), kTrueReply);
 }
 
 TEST_F(SessionSubmit, SomeGarbageAmongGoodSharesOrOverALongTimeDoesNotBan) {

@@ -41,6 +41,7 @@ Shard::Shard(std::size_t index, ShardParts parts, std::shared_ptr<const SessionS
       settings_(std::move(settings)) {
     loop_.on_turn_end([this] {
         judge();
+        end_condemned();
         record();
         if (draining_) finish_drain();
     });
@@ -90,7 +91,7 @@ bool Shard::on_open(net::Connection& connection) {
 
 void Shard::on_line(net::Connection& connection, std::string_view line) {
     auto& miner = *connection.state<Miner>();
-    if (miner.closing) return;  // what draining brings is judged still: it may be a block
+    if (miner.closing) return on_late_line(connection, line);
     if (miner.held) {
         // The answer to this connection's subscribe waits for another shard.
         if (miner.held->size() >= kHeldLines) {
@@ -112,6 +113,15 @@ void Shard::serve(net::Connection& connection, Miner& miner, std::string_view li
     act(connection, miner, action);
 }
 
+// It may still be a block.
+void Shard::on_late_line(net::Connection& connection, std::string_view line) {
+    auto* const miner = connection.state<Miner>();
+    if (miner == nullptr) return;
+    serving_ = miner;
+    miner->session.on_late_line(line, moment());
+    serving_ = nullptr;
+}
+
 // A miner that ended its side may still wait for the replies to its last shares.
 void Shard::on_input_end(net::Connection& connection) {
     auto& miner = *connection.state<Miner>();
@@ -120,6 +130,7 @@ void Shard::on_input_end(net::Connection& connection) {
 
 void Shard::on_protocol_error(net::Connection& connection, net::ProtocolError) {
     auto& miner = *connection.state<Miner>();
+    if (miner.closing) return;
     out_.clear();
     const auto action = miner.session.on_line_too_long(out_);
     connection.send(out_);
@@ -157,6 +168,7 @@ void Shard::act(net::Connection& connection, Miner& miner, Action action) {
 }
 
 void Shard::ban(net::Connection& connection, Miner& miner) {
+    if (miner.condemned) return;
     std::vector<WorkerName> names;
     for (const auto& worker : miner.session.workers())
         names.push_back(worker.name);
@@ -164,7 +176,27 @@ void Shard::ban(net::Connection& connection, Miner& miner) {
     parts_.metrics.bans.add();
     parts_.log.warning("stratum", "banned for sustained garbage",
                        {{"peer", connection.peer().text()}, {"agent", miner.session.agent()}});
-    connection.abort(net::CloseReason::banned);
+    condemn(miner, net::CloseReason::banned);
+}
+
+void Shard::condemn(Miner& miner, net::CloseReason reason) {
+    if (miner.condemned) return;
+    miner.closing = true;
+    miner.condemned = true;
+    condemned_.emplace_back(miner.id, reason);
+}
+
+// Blocks that have arrived behind what a connection is reset for are not lost with it.
+void Shard::end_condemned() {
+    const auto condemned = std::exchange(condemned_, {});
+    if (condemned.empty()) return;
+    for (const auto& [id, reason] : condemned) {
+        if (auto* connection = loop_.find(id)) connection->take_arrived();
+    }
+    judge();
+    for (const auto& [id, reason] : condemned) {
+        if (auto* connection = loop_.find(id)) connection->abort(reason);
+    }
 }
 
 void Shard::close_when_answered(net::Connection& connection, Miner& miner,
@@ -176,7 +208,8 @@ void Shard::close_when_answered(net::Connection& connection, Miner& miner,
 }
 
 void Shard::close_if_answered(net::Connection& connection, Miner& miner) {
-    if (!miner.closing || miner.session.in_flight() != 0 || miner.judging != 0) return;
+    if (!miner.closing || miner.condemned) return;
+    if (miner.session.in_flight() != 0 || miner.judging != 0) return;
     connection.close_gracefully(miner.close_reason);
 }
 
@@ -235,6 +268,7 @@ void Shard::let_go(net::Connection& connection, Miner& miner) {
     miner.session.park();
     parts_.sessions.release(miner.session.memory(), place_of(miner.id), true, loop_.now_ms());
     miner.gave_up = true;
+    if (connection.is_open()) return condemn(miner, net::CloseReason::server);
     miner.closing = true;
     connection.abort(net::CloseReason::server);
 }

@@ -99,6 +99,7 @@ class Shard final : public net::ConnectionHandler, public share::CommitListener,
     // net::ConnectionHandler
     bool on_open(net::Connection& connection) override;
     void on_line(net::Connection& connection, std::string_view line) override;
+    void on_late_line(net::Connection& connection, std::string_view line) override;
     void on_input_end(net::Connection& connection) override;
     void on_protocol_error(net::Connection& connection, net::ProtocolError error) override;
     void on_deadline(net::Connection& connection) override;
@@ -122,6 +123,8 @@ class Shard final : public net::ConnectionHandler, public share::CommitListener,
     void go_on(net::ConnectionId id);
     void act(net::Connection& connection, Miner& miner, Action action);
     void ban(net::Connection& connection, Miner& miner);
+    void condemn(Miner& miner, net::CloseReason reason);
+    void end_condemned();
     void close_when_answered(net::Connection& connection, Miner& miner, net::CloseReason reason);
     void close_if_answered(net::Connection& connection, Miner& miner);
     void let_go(net::Connection& connection, Miner& miner);
@@ -176,6 +179,8 @@ class Shard final : public net::ConnectionHandler, public share::CommitListener,
     std::string out_;      // replies to the line being served
     std::string replies_;  // to shares; they may be judged while a line is being served
     Miner* serving_ = nullptr;
+    // To be reset at the end of the turn, after a last look at what they have sent.
+    std::vector<std::pair<net::ConnectionId, net::CloseReason>> condemned_;
     bool draining_ = false;
     std::atomic<bool> drained_{false};
     mutable std::mutex counts_mutex_;

@@ -62,6 +62,11 @@ void Shard::settle(std::size_t index, bool recorded, Moment now) {
     auto& pending = pending_[index];
     auto& verdict = verdicts_[index];
     auto& miner = *senders_[index];
+    if (pending.late) {
+        --miner.judging;
+        if (auto* connection = loop_.find(miner.id)) close_if_answered(*connection, miner);
+        return;
+    }
     if (recorded && !identify(miner, pending.ticket, share)) {
         recorded = false;
         if (!verdict.refusal) verdict.refusal = share::Refusal::storage_unavailable;
@@ -71,7 +76,7 @@ void Shard::settle(std::size_t index, bool recorded, Moment now) {
     replies_.clear();
     const auto action = miner.session.on_verdict(pending, verdict, now, replies_);
     if (auto* connection = loop_.find(miner.id); connection != nullptr) {
-        if (!replies_.empty()) connection->send(replies_);
+        if (!replies_.empty() && !miner.condemned) connection->send(replies_);
         act(*connection, miner, action);
         close_if_answered(*connection, miner);
     }

@@ -1,4 +1,5 @@
 // The path of a share through its shard, over real TCP: replies, records, blocks.
+#include "base/wait.h"
 #include "stratum/server_fixture.h"
 
 namespace adit::stratum::over_tcp {
@@ -161,6 +162,71 @@ TEST_F(ServerTest, KnowsTheFinderOfABlockWhoseConnectionEndedInTheSameTurn) {
     ASSERT_EQ(blocks.size(), 1u);
     EXPECT_EQ(blocks[0]->account, kAddress);
     EXPECT_NE(recorder_.records()[0].account, 0u);
+}
+
+constexpr char kGarbage[] = "{\"id\":9,\"method\":\"mining.submit\",\"params\":[1]}\n";
+
+TEST_F(ServerTest, BlocksBehindABanGoOutAndCountForNothing) {
+    start();
+    const auto job = publish();
+    auto miner = working();
+    std::string lines;
+    for (int i = 0; i < 400; ++i)  // the ban comes after 20, the turn's share of lines is 256
+        lines += kGarbage;
+    lines += miner.share_line(10, *job, 0, true) + "\n";
+    lines += miner.share_line(11, *job, 1, false) + "\n";
+    // All of it is there when the shard begins to read.
+    auto other = working();
+    recorder_.block(true);
+    other.submit(12, *job, 0, false);
+    ASSERT_TRUE(recorder_.wait_for_shares(1));
+    ASSERT_TRUE(miner.client().send_bytes(lines, kPatienceMs));
+    recorder_.block(false);
+    for (auto reply = miner.receive(); !reply.is_null(); reply = miner.receive())
+        EXPECT_TRUE(reply["id"].is_null() || reply["id"] == 9) << reply;
+    const auto blocks = sink_.blocks();
+    ASSERT_EQ(blocks.size(), 1u);
+    EXPECT_EQ(blocks[0]->account, kAddress);
+    EXPECT_EQ(recorder_.shares(), 1u) << "only the other miner's";
+    EXPECT_EQ(registry_.counter("adit_stratum_bans_total", "").value(), 1u);
+}
+
+TEST_F(ServerTest, BlocksBehindAGracefulCloseGoOutAndCountForNothing) {
+    start();
+    const auto job = publish();
+    auto miner = working();
+    const auto lines = "no JSON\n" + miner.share_line(10, *job, 0, true) + "\n";
+    ASSERT_TRUE(miner.client().send_bytes(lines, kPatienceMs));
+    json last;
+    for (auto reply = miner.receive(); !reply.is_null(); reply = miner.receive())
+        last = reply;
+    EXPECT_EQ(last["error"][0], 20);
+    // The end was seen by this side, but what it sends now may have been under way.
+    miner.submit(11, *job, 1, true);
+    ASSERT_TRUE(base::wait_until(clock_, clock_.steady_ms() + kPatienceMs,
+                                 [&] { return sink_.blocks().size() == 2; }));
+    EXPECT_EQ(sink_.blocks()[1]->account, kAddress);
+    EXPECT_EQ(recorder_.shares(), 0u);
+}
+
+TEST_F(ServerTest, ABlockBehindAResumeOfItsSessionGoesOut) {
+    start();
+    const auto job = publish();
+    auto miner = working();
+    auto other = working();
+    recorder_.block(true);
+    other.submit(12, *job, 0, false);
+    ASSERT_TRUE(recorder_.wait_for_shares(1));
+    // In one turn: the new connection resumes the session, the old one has sent a block.
+    auto again = connect();
+    again.send(R"({"id":1,"method":"mining.subscribe","params":["test",")" + miner.token() +
+               "\"]}");
+    miner.submit(10, *job, 0, true);
+    recorder_.block(false);
+    EXPECT_TRUE(again.answer_to(1)["result"].is_array());
+    while (!miner.receive().is_null()) {
+    }
+    EXPECT_EQ(sink_.blocks().size(), 1u);
 }
 
 TEST_F(ServerTest, HandsALargeTurnOverInPortions) {

@@ -39,7 +39,7 @@ http::response<http::string_body> exchange(const RpcEndpoint& endpoint, std::str
                          [&](beast::error_code e) { error = e; });
     finish(io, error, "connect");
 
-    http::request<http::string_body> request(http::verb::post, "/", 11);
+    http::request<http::string_body> request(http::verb::post, endpoint.path, 11);
     request.set(http::field::host, endpoint.host);
     request.set(http::field::authorization, basic_authorization(endpoint));
     request.set(http::field::content_type, "application/json");

@@ -15,6 +15,7 @@ struct RpcEndpoint {
     std::uint16_t port = 0;
     std::string user;
     std::string password;
+    std::string path = "/";
 };
 
 // An error that the server answered with (code from the reply, or the HTTP status when there is no

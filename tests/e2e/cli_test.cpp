@@ -11,6 +11,7 @@
 #include <csignal>
 #include <fstream>
 #include <sstream>
+#include <unistd.h>
 
 namespace adit::tests {
 namespace {
@@ -44,6 +45,8 @@ struct Fixture : ::testing::Test {
 using AditHelp = ::testing::Test;
 using AditCheck = Fixture;
 using AditRun = Fixture;
+using AditAudit = Fixture;
+using AditDemo = Fixture;
 
 // The names under "Subcommands:" of the program's help.
 std::vector<std::string> subcommands(const std::string& help) {
@@ -116,6 +119,105 @@ TEST_F(AditCheck, NamesTheLineOfADeadNodeAndOfWrongCredentials) {
     EXPECT_THAT(login.out, HasSubstr(fmt::format("{}:{}: ", file(), line)));
 }
 
+TEST_F(AditCheck, NamesTheLineOfEveryOtherThingThatWouldKeepThePoolFromStarting) {
+    struct Case {
+        const char* text;  // of the configuration, replaced by the next
+        std::string instead;
+        sim::SimFault fault;
+        const char* says;
+    };
+    const auto port_in_use = fmt::format("listen = \"127.0.0.1:{}\"", node->port());
+    const auto no_certificate = std::string(
+        "listen = \"127.0.0.1:0\"\ntls = { certificate = \"/no/cert\", key = \"/no/key\" }");
+    const auto data_dir = fmt::format("data_dir = \"{}\"", setup.data_dir.string());
+    using F = sim::SimFault;
+    const Case cases[] = {
+        {"listen = \"127.0.0.1:0\"", port_in_use, F::none, "in use"},
+        {"listen = \"127.0.0.1:0\"", "listen = \"192.0.2.1:3333\"", F::none, "192.0.2.1"},
+        {"listen = \"127.0.0.1:0\"", no_certificate, F::none, "/no/cert"},
+        {data_dir.c_str(), "data_dir = \"/dev/null/data\"", F::none, "/dev/null/data"},
+        {"[[node]]", "[[node]]", F::wrong_chain, "on chain \"main\""},
+        {"[[node]]", "[[node]]", F::initial_download, "downloading"},
+        {"[[node]]", "[[node]]", F::no_peers, "no peers"},
+        {"[[node]]", "[[node]]", F::warming_up, "starting"},
+        {"[[node]]", "[[node]]", F::absurd_json, "no JSON"},
+        {"[[node]]", "[[node]]", F::truncated_reply, "cut short"},
+    };
+    for (const auto& one : cases) {
+        SCOPED_TRACE(one.says);
+        write_with(one.text, one.instead);
+        node->set_fault(one.fault);
+        const auto check = run_adit({"check", "--config", file()});
+        EXPECT_EQ(check.code, 1) << check.out << check.err;
+        // A fault stands at its table's first line.
+        const auto table = std::string(one.text).starts_with("listen")     ? "[[stratum]]"
+                           : std::string(one.text).starts_with("data_dir") ? "[pool]"
+                                                                           : "[[node]]";
+        const auto line = write_with(table, table);
+        EXPECT_THAT(check.out, HasSubstr(fmt::format("{}:{}: ", file(), line)));
+        EXPECT_THAT(check.out, HasSubstr(one.says));
+        EXPECT_THAT(check.out, HasSubstr("cannot start"));
+    }
+}
+
+TEST_F(AditAudit, AgreesWithACleanPoolAndNamesTheFirstDifferenceOfOneThatWasChanged) {
+    write();
+    EXPECT_EQ(run_adit({"audit", "--config", file()}).code, 2) << "there is no log yet";
+    {
+        Child pool(adit_run(file()));
+        const auto port = listening_port(pool);
+        ASSERT_NE(port, 0) << pool.err();
+        Crew crew;
+        crew.add({port, miner_address("a") + ".rig", 200'000});
+        ASSERT_TRUE(eventually([&] { return crew.book().accepted() >= 50; })) << pool.err();
+        const auto meanwhile = run_adit({"audit", "--config", file()});
+        EXPECT_EQ(meanwhile.code, 2);
+        EXPECT_THAT(meanwhile.err, HasSubstr(std::to_string(pool.pid())));
+        crew.stop();
+        pool.signal(SIGTERM);
+        ASSERT_EQ(pool.wait(), 0) << pool.err();
+    }
+    const auto clean = run_adit({"audit", "--config", file()});
+    EXPECT_EQ(clean.code, 0) << clean.out << clean.err;
+    EXPECT_THAT(clean.out, HasSubstr("no difference"));
+
+    // One byte of the log's middle.
+    auto segments = std::filesystem::directory_iterator(setup.data_dir / "log");
+    std::filesystem::path segment;
+    for (const auto& entry : segments) {
+        if (segment.empty() || entry.path() < segment) segment = entry.path();
+    }
+    {
+        constexpr std::streamoff kSomewhere = 4'096 + 1'000;  // past the segment's header
+        std::fstream stream(segment, std::ios::in | std::ios::out | std::ios::binary);
+        char byte = 0;
+        stream.seekg(kSomewhere).get(byte);
+        stream.seekp(kSomewhere).put(static_cast<char>(byte ^ 1));
+    }
+    const auto changed = run_adit({"audit", "--config", file()});
+    EXPECT_EQ(changed.code, 1) << changed.out << changed.err;
+    EXPECT_THAT(changed.out, HasSubstr("the first: "));
+}
+
+TEST_F(AditDemo, ShowsHashrateSharesAndBlocksAndServesARealMiner) {
+    Child demo({adit_program(), "demo", "--listen", "127.0.0.1:0", "--block-s", "2", "--miners",
+                "3", "--data-dir", setup.data_dir.string()});
+    const auto port = listening_port(demo);
+    ASSERT_NE(port, 0) << demo.err();
+    ASSERT_TRUE(demo.writes("stratum+tcp://")) << demo.err();
+    Crew crew;
+    crew.add({port, miner_address("me") + ".real", 50'000});
+    EXPECT_TRUE(eventually([&] { return crew.book().accepted() >= 5; })) << demo.err();
+    EXPECT_TRUE(demo.writes("block accepted")) << demo.err();
+    crew.stop();
+    demo.signal(SIGINT);
+    EXPECT_EQ(demo.wait(), 0) << demo.err();
+    const auto log = read_log(setup.data_dir);
+    expect_every_true_once(log, crew.book());
+    EXPECT_GT(log.counted_shares(), crew.book().accepted()) << "the virtual miners hash, too";
+    EXPECT_FALSE(log.blocks.empty());
+}
+
 TEST_F(AditRun, RefusesAnUnknownKeyWithASuggestion) {
     const auto line = write_with("threads = 1", "threds = 1");
     const auto run = run_adit({"run", "--config", file()});
@@ -123,6 +225,31 @@ TEST_F(AditRun, RefusesAnUnknownKeyWithASuggestion) {
     EXPECT_THAT(run.err, HasSubstr(fmt::format("{}:{}: ", file(), line)));
     EXPECT_THAT(run.err, HasSubstr("threds"));
     EXPECT_THAT(run.err, HasSubstr("\"threads\""));
+}
+
+// A command under a limit of open files that even root cannot raise.
+std::vector<std::string> with_few_files(const std::vector<std::string>& command) {
+    std::vector<std::string> all;
+    if (::geteuid() == 0) all = {"setpriv", "--bounding-set=-sys_resource"};
+    all.insert(all.end(), {"sh", "-c", "ulimit -n 600 && exec \"$@\"", "sh"});
+    all.insert(all.end(), command.begin(), command.end());
+    return all;
+}
+
+TEST_F(AditRun, SaysAtStartHowManyMinersTheOpenFilesAllow) {
+    setup.miners = 1'000;
+    Child pool(with_few_files(adit_run(write())));
+    EXPECT_EQ(pool.wait(), 1) << pool.err();
+    EXPECT_THAT(pool.err(), HasSubstr("limits.miners = 1000 needs 1256 open files"));
+    EXPECT_THAT(pool.err(), HasSubstr("lower limits.miners to 344"));
+    Child check(with_few_files({adit_program(), "check", "--config", file()}));
+    EXPECT_EQ(check.wait(), 1) << check.out();
+    EXPECT_THAT(check.out(), HasSubstr("the system allows 600"));
+    setup.miners = 300;
+    Child smaller(with_few_files(adit_run(write())));
+    EXPECT_NE(listening_port(smaller), 0) << smaller.err();
+    smaller.signal(SIGTERM);
+    EXPECT_EQ(smaller.wait(), 0);
 }
 
 TEST_F(AditRun, AnswersEveryAcceptedShareWhenItIsToldToStop) {

@@ -77,16 +77,6 @@ TEST(PoolListeners, TlsAndProxyAndPlainServeTheSamePool) {
     EXPECT_EQ(log.workers.size(), 2U);
 }
 
-// The pool ends the connection, or resets it before it was used.
-bool turned_away(std::uint16_t port, std::string_view greeting = {}) {
-    try {
-        LineMiner miner(port, greeting);
-        return miner.ended();
-    } catch (const std::runtime_error&) {
-        return true;
-    }
-}
-
 TEST(PoolLimits, TurnAwayWhatIsTooManyAndTakeOthersWhenRoomReturns) {
     SimHost node;
     const TempDir dir;

@@ -142,4 +142,13 @@ LineMiner::Json LineMiner::solve(const LineJob& job, const std::string& user,
     return submit;
 }
 
+bool turned_away(std::uint16_t port, std::string_view greeting) {
+    try {
+        LineMiner miner(port, greeting);
+        return miner.ended();
+    } catch (const std::runtime_error&) {
+        return true;
+    }
+}
+
 }  // namespace adit::tests

@@ -29,6 +29,10 @@ struct LineJob {
     bool clean = false;
 };
 
+class LineMiner;
+// The pool ends a new connection at once, or resets it before it was used.
+bool turned_away(std::uint16_t port, std::string_view greeting = {});
+
 class LineMiner {
  public:
     using Json = nlohmann::json;

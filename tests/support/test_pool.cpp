@@ -4,24 +4,33 @@
 #include <stdexcept>
 
 namespace adit::tests {
+namespace {
+
+manager::Config config_of(const PoolSetup& setup) {
+    auto config = manager::parse_config(setup.toml(), "test.toml");
+    if (config) return *std::move(config);
+    std::string text;
+    for (const auto& fault : config.error())
+        text += fault.text() + "\n";
+    throw std::runtime_error(text);
+}
+
+}  // namespace
 
 TestPool::TestPool(const PoolSetup& setup)
     : logger_(base::LogLevel::info, base::LogFormat::text, [this](std::string_view line) {
           const std::lock_guard lock(mutex_);
           lines_.emplace_back(line);
       }) {
-    const auto config = manager::parse_config(setup.toml(), "test.toml");
-    if (!config) {
-        std::string text;
-        for (const auto& fault : config.error())
-            text += fault.text() + "\n";
-        throw std::runtime_error(text);
-    }
-    manager_ = std::make_unique<manager::PoolManager>(*config, clock_, registry_, logger_);
+    manager_ = std::make_unique<manager::PoolManager>(config_of(setup), clock_, registry_, logger_);
     if (const auto started = manager_->start(); !started) throw std::runtime_error(started.error());
 }
 
 TestPool::~TestPool() = default;
+
+manager::ReloadReport TestPool::reload(const PoolSetup& setup) {
+    return manager_->reload(config_of(setup));
+}
 
 std::uint16_t TestPool::port(std::size_t listener) const {
     const auto address = manager_->addresses().at(listener);

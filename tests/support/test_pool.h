@@ -5,12 +5,27 @@
 #include "manager/pool_manager.h"
 #include "tests/support/pool_setup.h"
 
+#include <atomic>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace adit::tests {
+
+// The system's time, but the wall clock can be stepped as an operator or NTP does.
+class SteppedClock final : public base::Clock {
+ public:
+    std::int64_t wall_ms() const override { return system_.wall_ms() + ahead_ms_; }
+    std::int64_t steady_ms() const override { return system_.steady_ms(); }
+    std::int64_t steady_ns() const override { return system_.steady_ns(); }
+    // From now on so much ahead of the system's clock; negative: behind.
+    void set_ahead(std::int64_t ms) { ahead_ms_ = ms; }
+
+ private:
+    base::SystemClock system_;
+    std::atomic<std::int64_t> ahead_ms_{0};
+};
 
 class TestPool {
  public:
@@ -21,6 +36,9 @@ class TestPool {
     TestPool& operator=(const TestPool&) = delete;
 
     manager::PoolManager& manager() { return *manager_; }
+    SteppedClock& clock() { return clock_; }
+    // Takes over this setup as a SIGHUP does. Throws as the constructor.
+    manager::ReloadReport reload(const PoolSetup& setup);
     manager::PoolSummary summary() const { return manager_->summary(); }
     // Of the listener in this place of the setup.
     std::uint16_t port(std::size_t listener = 0) const;
@@ -33,7 +51,7 @@ class TestPool {
     std::string log_text() const;
 
  private:
-    base::SystemClock clock_;
+    SteppedClock clock_;
     metrics::Registry registry_;
     mutable std::mutex mutex_;
     std::vector<std::string> lines_;

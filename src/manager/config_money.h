@@ -1,0 +1,12 @@
+// The sections of the configuration that say who gets what and how it is paid: [rewards], [payout]
+// and [store]. They are checked here and named as not in force. Internal to config.cpp.
+#pragma once
+
+#include "manager/config_reader.h"
+
+namespace adit::manager {
+
+// Reads the sections of the document's root that are there. The other sections were read before.
+void read_money(TableReader& root, Config& config);
+
+}  // namespace adit::manager
