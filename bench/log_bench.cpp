@@ -6,7 +6,7 @@
 #include "ledger/tally.h"
 #include "store/file_share_log.h"
 #include "store/log_reader.h"
-#include "store/sqlite_slices.h"
+#include "store/sql_ledger.h"
 
 #include <fmt/core.h>
 
@@ -190,7 +190,7 @@ class Bench {
     }
 
     void fold_and_audit() {
-        auto slices = *store::SqliteSlices::open({settings_.dir / "ledger.sqlite", 86'400, {}});
+        auto slices = *store::SqlLedger::open({(settings_.dir / "ledger.sqlite").string()});
         auto reader = *store::LogReader::open(files_, settings_.dir / "log");
         ledger::FoldPoint from;
         from.log_id = reader.log_id();

@@ -29,10 +29,9 @@ BookComparison::BookComparison(Report report, share::LogPosition at, std::int64_
 Stored<std::uint64_t> BookComparison::compare(LedgerReader& expected, LedgerReader& found) {
     using Step = Stored<void> (BookComparison::*)(LedgerReader&, LedgerReader&);
     // Causes before what follows from them, so that the first difference is the telling one.
-    for (const Step step :
-         {&BookComparison::compare_rules, &BookComparison::compare_blocks,
-          &BookComparison::compare_payouts, &BookComparison::compare_transfers,
-          &BookComparison::compare_balances, &BookComparison::compare_notes}) {
+    for (const Step step : {&BookComparison::compare_rules, &BookComparison::compare_blocks,
+                            &BookComparison::compare_payouts, &BookComparison::compare_transfers,
+                            &BookComparison::compare_balances, &BookComparison::compare_notes}) {
         if (const auto done = (this->*step)(expected, found); !done) {
             return std::unexpected(done.error());
         }
@@ -46,8 +45,8 @@ Stored<void> BookComparison::lists(std::string_view what, Stored<std::vector<Row
     if (!expected) return std::unexpected(expected.error());
     if (!found) return std::unexpected(found.error());
     rows_ += found->size();
-    compare_lists(what, at_, *expected, *found, key,
-                  [](const Row& row) { return text_of(row); }, report_);
+    compare_lists(
+        what, at_, *expected, *found, key, [](const Row& row) { return text_of(row); }, report_);
     return {};
 }
 
@@ -63,8 +62,7 @@ Stored<void> BookComparison::compare_blocks(LedgerReader& expected, LedgerReader
     const auto blocks = expected.block_rows();
     if (!blocks) return std::unexpected(blocks.error());
     auto done = lists("block in the ledger", Stored<std::vector<BlockRow>>(*blocks),
-                      found.block_rows(),
-                      [](const BlockRow& row) { return row.found.block.hash; });
+                      found.block_rows(), [](const BlockRow& row) { return row.found.block.hash; });
     for (const auto& block : *blocks) {
         if (!done) return done;
         const auto& hash = block.found.block.hash;
@@ -112,9 +110,9 @@ Stored<void> BookComparison::compare_balances(LedgerReader& expected, LedgerRead
         if (rows) std::erase_if(*rows, [](const auto& row) { return row.balance == Balance{}; });
         return rows;
     };
-    const auto done = lists("balance in the ledger", with_money(expected.balances()),
-                            with_money(found.balances()),
-                            [](const BalanceRow& row) { return row.account; });
+    const auto done =
+        lists("balance in the ledger", with_money(expected.balances()),
+              with_money(found.balances()), [](const BalanceRow& row) { return row.account; });
     if (!done) return done;
     for (auto* side : {&expected, &found}) {
         const auto total = side->total_of_all();

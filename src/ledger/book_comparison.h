@@ -63,8 +63,7 @@ void compare_lists(std::string_view what, share::LogPosition at, std::vector<Row
     while (wanted != expected.end() || there != found.end()) {
         const bool missing =
             there == found.end() || (wanted != expected.end() && by_key(*wanted, *there));
-        const bool extra =
-            !missing && (wanted == expected.end() || by_key(*there, *wanted));
+        const bool extra = !missing && (wanted == expected.end() || by_key(*there, *wanted));
         if (missing) {
             report(AuditDifference{at, std::string(what), text(*wanted), std::string(kNone)});
         } else if (extra) {

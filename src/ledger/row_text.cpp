@@ -113,8 +113,8 @@ std::string text_of(const PayoutRow& row) {
 }
 
 std::string text_of(const share::Payee& payee) {
-    return fmt::format("{}: debit {} sat, output {} sat, script {}", payee.account,
-                       payee.debit_sat, payee.output_sat, base::to_hex(payee.script));
+    return fmt::format("{}: debit {} sat, output {} sat, script {}", payee.account, payee.debit_sat,
+                       payee.output_sat, base::to_hex(payee.script));
 }
 
 std::string text_of(const share::PayoutSignedRecord& attempt) {

@@ -124,8 +124,8 @@ std::expected<void, TallyError> Tally::add_share(const share::ShareRecord& share
 
 void Tally::add_block(const share::BlockRecord& block, const share::LogBatch& batch) {
     auto& slice = delta_.after.slice;
-    delta_.blocks.push_back({block, batch.before.position, batch.time_ms, slice});
-    delta_.facts.push_back({delta_.blocks.back(), batch.before.position, batch.time_ms});
+    const FoundBlock found{block, batch.before.position, batch.time_ms, slice};
+    delta_.facts.push_back({found, found.position, found.time_ms});
     slice.sequence += 1;
     forget_open_sums();
 }

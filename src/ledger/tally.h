@@ -67,7 +67,6 @@ struct TallyDelta {
     std::map<std::pair<std::int64_t, share::WorkerId>, Sum> workers;  // by slice start
     std::vector<share::AccountRecord> accounts;
     std::vector<share::WorkerRecord> worker_names;
-    std::vector<FoundBlock> blocks;
     std::vector<Fact> facts;  // in the order of the log; found blocks among them
     std::uint64_t shares = 0;
     bool empty() const { return before == after; }

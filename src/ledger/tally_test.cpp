@@ -82,9 +82,10 @@ TEST_F(TallyTest, ClosesTheSliceWithABlock) {
                             std::pair(std::pair(SliceKey{kStart, 1}, 1u), Sum{work(4), 1, 0})));
     EXPECT_THAT(second.slices,
                 ElementsAre(std::pair(std::pair(SliceKey{kStart, 1}, 1u), Sum{work(8), 1, 0})));
-    ASSERT_THAT(first.blocks, SizeIs(1));
-    EXPECT_EQ(first.blocks[0].slice, (SliceKey{kStart, 0}));
-    EXPECT_EQ(first.blocks[0].block, block);
+    ASSERT_THAT(first.facts, SizeIs(1));
+    const auto& found = std::get<FoundBlock>(first.facts[0].what);
+    EXPECT_EQ(found.slice, (SliceKey{kStart, 0}));
+    EXPECT_EQ(found.block, block);
     ASSERT_TRUE(fold(kStart + 600, share(1, 1, 8)));
     EXPECT_EQ(tally_.point().slice, (SliceKey{kStart + 600, 0}));
 }

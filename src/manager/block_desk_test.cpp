@@ -35,7 +35,7 @@ class BlockDeskTest : public ::testing::Test {
     void start() {
         candidates_ = *store::CandidateStore::open(files_, kBlocks, bench_.clock);
         EXPECT_TRUE(bench_.open());
-        slices_ = *store::SqliteSlices::open({dir_.path() / "ledger.sqlite", 7 * 86'400, {}});
+        slices_ = *store::SqlLedger::open({(dir_.path() / "ledger.sqlite").string()});
         desk_ = std::make_unique<BlockDesk>(*candidates_, *bench_.log, bench_.registry,
                                             bench_.clock, bench_.logger);
         auto recorded = store::recorded_blocks(files_, store::testing::kDir, *bench_.log, *slices_);
@@ -109,7 +109,7 @@ class BlockDeskTest : public ::testing::Test {
     store::testing::LogBench bench_{files_};
     store::testing::TemporaryDir dir_;
     std::unique_ptr<store::CandidateStore> candidates_;
-    std::unique_ptr<store::SqliteSlices> slices_;
+    std::unique_ptr<store::SqlLedger> slices_;
     std::unique_ptr<BlockDesk> desk_;
     std::shared_ptr<Nodes> nodes_;
 };

@@ -34,7 +34,7 @@ struct PoolManager::Parts {
     std::unique_ptr<StoredExtranonces> extranonces;
     std::unique_ptr<store::CandidateStore> candidates;
     std::unique_ptr<store::FileShareLog> log;
-    std::unique_ptr<store::SqliteSlices> slices;
+    std::unique_ptr<store::SqlLedger> slices;
     std::unique_ptr<store::TallyThread> tally;
     std::unique_ptr<BlockDesk> blocks;
     std::unique_ptr<stratum::Server> server;
@@ -85,9 +85,10 @@ std::expected<void, std::string> PoolManager::Parts::open_store() {
         store::FileShareLog::open(files, log_settings(config, *dir), clock, registry, logger);
     if (!share_log) return std::unexpected(share_log.error().text());
     log = std::move(*share_log);
-    store::SqliteSlicesSettings ledger_settings;
-    ledger_settings.file = dir->ledger_file();
-    auto ledger = store::SqliteSlices::open(ledger_settings);
+    store::SqlLedgerSettings ledger_settings;
+    ledger_settings.database = dir->ledger_file().string();
+    ledger_settings.slice_s = log->slice_s();
+    auto ledger = store::SqlLedger::open(ledger_settings);
     if (!ledger) return std::unexpected(ledger.error());
     slices = std::move(*ledger);
     store::TallySettings tally_settings;

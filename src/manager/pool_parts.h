@@ -13,7 +13,7 @@
 #include "store/data_dir.h"
 #include "store/extranonce_store.h"
 #include "store/file_share_log.h"
-#include "store/sqlite_slices.h"
+#include "store/sql_ledger.h"
 #include "store/tally_thread.h"
 #include "stratum/server.h"
 

@@ -32,8 +32,7 @@ class ChainAudit {
 
     Answer<void> check(const ledger::BlockRow& row) {
         const auto& block = row.found.block;
-        const auto view =
-            ask_view(client_, view_, block.hash, block.height, settings_.timeout_ms);
+        const auto view = ask_view(client_, view_, block.hash, block.height, settings_.timeout_ms);
         if (!view) return std::unexpected(view.error());
         const auto name = fmt::format("block {} at height {}", block.hash.rpc_hex(), block.height);
         if (row.state == BlockState::orphaned) {
@@ -77,8 +76,8 @@ class ChainAudit {
 
  private:
     std::unexpected<RpcError> unusable(std::string why) const {
-        return std::unexpected(RpcError{RpcErrorKind::rpc, 0,
-                                        fmt::format("node {} {}", settings_.node, why)});
+        return std::unexpected(
+            RpcError{RpcErrorKind::rpc, 0, fmt::format("node {} {}", settings_.node, why)});
     }
 
     Answer<void> check_value(const ledger::BlockRow& row, const std::string& name) {
@@ -113,8 +112,8 @@ class ChainAudit {
         }
         const bool holds = std::ranges::find(ids, txid) != ids.end();
         if (ids.empty() || chain::merkle_root(std::move(ids)) != header->merkle_root) {
-            return std::unexpected(RpcError{RpcErrorKind::malformed, 0,
-                                            "getblock gave ids that are not the block's"});
+            return std::unexpected(
+                RpcError{RpcErrorKind::malformed, 0, "getblock gave ids that are not the block's"});
         }
         return holds;
     }

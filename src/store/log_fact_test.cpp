@@ -227,8 +227,10 @@ TEST_F(LogFactTest, RefusesWhatCouldNotBeReadBack) {
 class LogFactSinkTest : public LogFactTest {
  protected:
     LogFactSinkTest() {
-        auto opened = SqliteSlices::open(
-            {dir_.path() / "ledger.sqlite", 7 * 86'400, [this](int) { return !broken_; }});
+        SqlLedgerSettings ledger_settings;
+        ledger_settings.database = (dir_.path() / "ledger.sqlite").string();
+        ledger_settings.fail_point = [this](int) { return !broken_; };
+        auto opened = SqlLedger::open(ledger_settings);
         EXPECT_TRUE(opened) << opened.error();
         slices_ = std::move(*opened);
         TallySettings settings;
@@ -245,7 +247,7 @@ class LogFactSinkTest : public LogFactTest {
 
     std::atomic<bool> broken_{false};  // the ledger takes nothing
     testing::TemporaryDir dir_;
-    std::unique_ptr<SqliteSlices> slices_;
+    std::unique_ptr<SqlLedger> slices_;
     std::optional<TallyThread> tally_;
 };
 

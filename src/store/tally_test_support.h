@@ -3,7 +3,7 @@
 
 #include "share/validator.h"
 #include "store/log_test_support.h"
-#include "store/sqlite_slices.h"
+#include "store/sql_ledger.h"
 #include "store/tally_thread.h"
 
 #include <cstdlib>

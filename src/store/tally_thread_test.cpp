@@ -3,7 +3,7 @@
 
 #include "base/wait.h"
 #include "store/log_audit.h"
-#include "store/sqlite.h"
+#include "store/sqlite_connection.h"
 #include "store/tally_test_support.h"
 
 #include <gmock/gmock.h>
@@ -27,9 +27,15 @@ class TallyThreadTest : public ::testing::Test {
     }
     void open_slices() {
         slices_.reset();
-        auto opened = SqliteSlices::open({dir_.path() / "ledger.sqlite", 7 * 86'400, {}});
+        auto opened = SqlLedger::open(ledger_settings());
         ASSERT_TRUE(opened) << opened.error();
         slices_ = std::move(*opened);
+    }
+    SqlLedgerSettings ledger_settings(std::function<bool(int)> fail_point = {}) const {
+        SqlLedgerSettings settings;
+        settings.database = (dir_.path() / "ledger.sqlite").string();
+        settings.fail_point = std::move(fail_point);
+        return settings;
     }
     std::unique_ptr<TallyThread> tally() {
         return std::make_unique<TallyThread>(files_, settings(), *bench_.log, *slices_,
@@ -73,7 +79,7 @@ class TallyThreadTest : public ::testing::Test {
     FaultyFileSystem files_{1};
     testing::LogBench bench_{files_};
     testing::TemporaryDir dir_;
-    std::unique_ptr<SqliteSlices> slices_;
+    std::unique_ptr<SqlLedger> slices_;
     std::uint32_t nonce_ = 0;
     std::uint64_t ticket_ = 0;
 };
@@ -152,8 +158,7 @@ TEST_F(TallyThreadTest, RefusesALogThatWasRestoredFromAnOlderCopy) {
 TEST_F(TallyThreadTest, WaitsWhileTheLedgerFailsAndGoesOn) {
     slices_.reset();
     std::atomic<bool> broken = true;
-    slices_ = std::move(*SqliteSlices::open(
-        {dir_.path() / "ledger.sqlite", 7 * 86'400, [&](int) { return !broken; }}));
+    slices_ = std::move(*SqlLedger::open(ledger_settings([&](int) { return !broken; })));
     record(1, 3);
     auto running = tally();
     ASSERT_TRUE(running->start());
@@ -175,8 +180,7 @@ TEST_F(TallyThreadTest, WaitsWhileTheLedgerFailsAndGoesOn) {
 TEST_F(TallyThreadTest, LeavesWhatAFailingLedgerDidNotTakeToTheNextStart) {
     slices_.reset();
     std::atomic<bool> broken = true;
-    slices_ = std::move(*SqliteSlices::open(
-        {dir_.path() / "ledger.sqlite", 7 * 86'400, [&](int) { return !broken; }}));
+    slices_ = std::move(*SqlLedger::open(ledger_settings([&](int) { return !broken; })));
     record(1, 3);
     auto running = tally();
     ASSERT_TRUE(running->start());
@@ -247,13 +251,13 @@ TEST_F(TallyThreadTest, EndsInTimeWithMuchLeftToFold) {
     std::promise<void> reached;
     std::promise<void> released;
     bool first = true;
-    slices_ = std::move(*SqliteSlices::open({dir_.path() / "ledger.sqlite", 7 * 86'400, [&](int) {
-                                                 if (std::exchange(first, false)) {
-                                                     reached.set_value();
-                                                     released.get_future().wait();
-                                                 }
-                                                 return true;
-                                             }}));
+    slices_ = std::move(*SqlLedger::open(ledger_settings([&](int) {
+        if (std::exchange(first, false)) {
+            reached.set_value();
+            released.get_future().wait();
+        }
+        return true;
+    })));
     auto in_a_hurry = settings();
     in_a_hurry.stop_ms = 0;
     TallyThread running(files_, in_a_hurry, *bench_.log, *slices_, bench_.clock, bench_.registry,
@@ -373,7 +377,7 @@ TEST_F(AuditTest, NoticesALedgerThatWasChanged) {
     EXPECT_TRUE(audit().clean());
     const auto try_sql = [&](const std::string& sql) {
         slices_.reset();
-        SqliteDatabase(dir_.path() / "ledger.sqlite").run(sql);
+        SqliteConnection(dir_.path() / "ledger.sqlite", SqliteMode::write).run(sql);
         open_slices();
         return audit();
     };
@@ -385,9 +389,9 @@ TEST_F(AuditTest, NoticesALedgerThatWasChanged) {
     EXPECT_TRUE(try_sql("UPDATE worker_totals SET uncredited = 0").clean());
     EXPECT_THAT(try_sql("UPDATE accounts SET name = 'mallory'").first->text(),
                 HasSubstr("account in the ledger"));
-    EXPECT_THAT(try_sql("UPDATE fold_point SET position = position + 1").first->text(),
+    EXPECT_THAT(try_sql("UPDATE fold_points SET position = position + 1").first->text(),
                 HasSubstr("point that the ledger was folded to"));
-    EXPECT_THAT(try_sql("UPDATE fold_point SET log_id = zeroblob(16)").first->text(),
+    EXPECT_THAT(try_sql("UPDATE fold_points SET log_id = zeroblob(16)").first->text(),
                 HasSubstr("log that the ledger was folded from"));
 }
 

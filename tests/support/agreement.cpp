@@ -1,6 +1,6 @@
 #include "tests/support/agreement.h"
 
-#include "store/sqlite_slices.h"
+#include "store/sql_ledger.h"
 
 #include <gtest/gtest.h>
 
@@ -24,9 +24,9 @@ bool expect_every_true_once(const LogContents& log, const ShareBook& book) {
 }
 
 void expect_ledger_equals_log(const std::filesystem::path& data_dir, const LogContents& log) {
-    store::SqliteSlicesSettings settings;
-    settings.file = data_dir / "ledger.sqlite";
-    const auto ledger = store::SqliteSlices::open(settings);
+    store::SqlLedgerSettings settings;
+    settings.database = (data_dir / "ledger.sqlite").string();
+    const auto ledger = store::SqlLedger::open(settings);
     ASSERT_TRUE(ledger.has_value()) << ledger.error();
     const auto totals = (*ledger)->worker_totals();
     ASSERT_TRUE(totals.has_value()) << totals.error();

@@ -1,0 +1,18 @@
+// The tables of the ledger database (docs/ledger.md) and how older ones become today's. Called once
+// a connection by SqlLedger; throws SqlError.
+#pragma once
+
+#include "store/sql_connection.h"
+
+namespace adit::store {
+
+// 1: slices, totals, names and blocks of one instance, in SQLite only. 2: the double-entry ledger.
+inline constexpr int kLedgerSchemaVersion = 2;
+
+// Creates the tables in an empty database and migrates older ones, in one transaction; refuses what
+// a newer program wrote.
+void bring_up_to_date(SqlConnection& connection);
+// The same check without a change, for readers: also refuses older and empty databases.
+void expect_up_to_date(SqlConnection& connection);
+
+}  // namespace adit::store
