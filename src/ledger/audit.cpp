@@ -217,32 +217,12 @@ void Auditor::forget_jobs(std::int64_t before_ms) {
 void Auditor::gather() {
     const auto delta = tally_.take();
     facts_wait_ = false;
-    add_slices(delta);
     for (const auto& [key, sum] : delta.workers)
         worker_totals_[key.second] += sum;
     books_.add(delta);
     Bookkeeper bookkeeper(books_);
     for (const auto& fact : delta.facts)
         bookkeeper.apply(fact);
-}
-
-void Auditor::add_slices(const TallyDelta& delta) {
-    for (auto at = delta.slices.begin(); at != delta.slices.end();) {
-        const auto slice = at->first.first;
-        auto& rows = slices_[slice];
-        std::vector<std::pair<share::AccountId, Sum>> merged;
-        merged.reserve(rows.size());
-        auto row = rows.begin();
-        for (; at != delta.slices.end() && at->first.first == slice; ++at) {
-            const auto account = at->first.second;
-            while (row != rows.end() && row->first < account)
-                merged.push_back(*row++);
-            merged.emplace_back(account, at->second);
-            if (row != rows.end() && row->first == account) merged.back().second += row++->second;
-        }
-        merged.insert(merged.end(), row, rows.end());
-        rows = std::move(merged);
-    }
 }
 
 template <class T>
@@ -297,18 +277,19 @@ Stored<void> Auditor::compare_slices(SliceStore& store) {
     constexpr auto kEarliest = std::numeric_limits<std::int64_t>::min();
     constexpr auto kLatest = std::numeric_limits<std::int64_t>::max();
     auto from_s = kEarliest;
-    auto piece = slices_.begin();
+    const auto& slices = books_.slices().packed();
+    auto piece = slices.begin();
     for (;;) {
         std::vector<SliceRow> expected;
-        for (; piece != slices_.end() && expected.size() < kSlicePiece;) {
+        for (; piece != slices.end() && expected.size() < kSlicePiece;) {
             // All slices of one stretch of time together.
             const auto start_s = piece->first.start_s;
-            for (; piece != slices_.end() && piece->first.start_s == start_s; ++piece) {
-                for (const auto& [account, sum] : piece->second)
+            for (; piece != slices.end() && piece->first.start_s == start_s; ++piece) {
+                for (const auto& [account, sum] : SliceBook::unpack(piece->second))
                     expected.push_back({piece->first, account, sum});
             }
         }
-        const auto to_s = piece == slices_.end() ? kLatest : piece->first.start_s;
+        const auto to_s = piece == slices.end() ? kLatest : piece->first.start_s;
         auto found = store.slices(from_s, to_s);
         if (!found) return std::unexpected(found.error());
         report_.rows_compared += found->size();

@@ -89,7 +89,6 @@ class Auditor {
     void replace_newest(job::JobId by);
     void forget_jobs(std::int64_t before_ms);
     void gather();
-    void add_slices(const TallyDelta& delta);
     Stored<void> compare_slices(SliceStore& store);
     template <class T>
     void expect(std::string_view what, const T& expected, const T& found);
@@ -115,8 +114,6 @@ class Auditor {
     std::vector<share::CheckResult> results_;
     std::unordered_map<std::uint64_t, chain::Target> targets_;
 
-    // Sums only: of each slice the accounts in their order.
-    std::map<SliceKey, std::vector<std::pair<share::AccountId, Sum>>> slices_;
     std::map<share::WorkerId, Sum> worker_totals_;
     MemoryJournal books_;
     bool facts_wait_ = false;    // in the tally's delta

@@ -61,22 +61,7 @@ Balance opposite(const Balance& effect) {
 void MemoryJournal::add(const TallyDelta& delta) {
     for (const auto& account : delta.accounts)
         names_.try_emplace(account.id, account.name);
-    for (auto at = delta.slices.begin(); at != delta.slices.end();) {
-        const auto slice = at->first.first;
-        auto& rows = slices_[{slice, instance_}];
-        Work merged;
-        merged.reserve(rows.size());
-        auto row = rows.begin();
-        for (; at != delta.slices.end() && at->first.first == slice; ++at) {
-            const auto account = at->first.second;
-            while (row != rows.end() && row->first < account)
-                merged.push_back(*row++);
-            merged.emplace_back(account, at->second.work);
-            if (row != rows.end() && row->first == account) merged.back().second += row++->second;
-        }
-        merged.insert(merged.end(), row, rows.end());
-        rows = std::move(merged);
-    }
+    slices_.add(delta);
 }
 
 // --- rules, settings, names -------------------------------------------------------------------
@@ -150,9 +135,16 @@ std::optional<std::int64_t> MemoryJournal::closed_ms(const SliceRef& ref) {
 
 void MemoryJournal::slices_down(const SliceRef& from,
                                 const std::function<bool(const SliceGroup&)>& visit) {
-    for (auto at = slices_.upper_bound(from); at != slices_.begin();) {
+    const auto& packed = slices_.packed();
+    std::vector<std::pair<share::AccountId, chain::Work>> work;
+    for (auto at = packed.upper_bound(from.slice); at != packed.begin();) {
         --at;
-        if (!visit({at->first, at->second})) return;
+        const SliceRef ref{at->first, instance_};
+        if (from < ref) continue;
+        work.clear();
+        for (const auto& [account, sum] : SliceBook::unpack(at->second))
+            work.emplace_back(account, sum.work);
+        if (!visit({ref, work})) return;
     }
 }
 

@@ -1,9 +1,10 @@
 // A ledger in memory, for one log: what an audit computes from the log alone and compares with the
-// ledger that the pool keeps. Shares no code with the databases' journals. It holds every row, and
-// of slices the work of each account. Not thread-safe.
+// ledger that the pool keeps. Shares no code with the databases' journals. It holds every row,
+// slices packed. Not thread-safe.
 #pragma once
 
 #include "ledger/journal.h"
+#include "ledger/slice_book.h"
 
 #include <map>
 #include <set>
@@ -18,6 +19,7 @@ class MemoryJournal final : public Journal, public LedgerReader {
 
     // Names and work of a piece of the log; its facts go through a Bookkeeper afterwards.
     void add(const TallyDelta& delta);
+    const SliceBook& slices() const { return slices_; }
 
     // Journal.
     InstanceId instance() override { return instance_; }
@@ -77,7 +79,6 @@ class MemoryJournal final : public Journal, public LedgerReader {
     Stored<std::vector<share::SnapshotRecord>> snapshots() override;
 
  private:
-    using Work = std::vector<std::pair<share::AccountId, chain::Work>>;
     // The order in which blocks were found.
     using BlockPlace = std::tuple<std::int64_t, InstanceId, SliceKey>;
     static BlockPlace place_of(const BlockRow& block);
@@ -85,8 +86,8 @@ class MemoryJournal final : public Journal, public LedgerReader {
     const InstanceId instance_;
     const std::uint32_t slice_s_;
     std::unordered_map<share::AccountId, std::string> names_;
-    std::map<SliceRef, Work> slices_;  // accounts in their order
-    std::vector<RulesRow> rules_;      // by id - 1
+    SliceBook slices_;
+    std::vector<RulesRow> rules_;  // by id - 1
     std::map<std::string, share::SettingsRecord, std::less<>> settings_;
     std::unordered_map<chain::Hash256, BlockRow, chain::Hash256Hasher> blocks_;
     std::map<BlockPlace, chain::Hash256> found_;
