@@ -217,6 +217,12 @@ class Bench {
         fmt::print("audit: {:.0f} shares/s on one core, {} differences\n",
                    static_cast<double>(auditor.report().shares) / audit_time.seconds(),
                    auditor.report().differences);
+        if (auditor.point() != tally.point().log) return;
+        const CoreStopwatch compare_time;
+        (void)auditor.compare(*slices, *slices);
+        fmt::print("audit: {} rows of the ledger compared in {:.0f} ms, {} differences\n",
+                   auditor.report().rows_compared, compare_time.seconds() * 1e3,
+                   auditor.report().differences);
     }
 
     Settings settings_;

@@ -26,7 +26,7 @@ int main(int argc, char** argv) {
         "  adit check --config /etc/adit.toml      can the pool start like this?\n"
         "  adit run --config /etc/adit.toml        run it\n"
         "  adit miner pool.example:3333 -u ADDRESS mine for any Stratum V1 pool\n"
-        "  adit audit --config /etc/adit.toml      hash every share of the log again\n"
+        "  adit audit --config /etc/adit.toml      hash all shares, recompute the ledger\n"
         "\n"
         "adit SUBCOMMAND --help says more.");
     int exit_code = 0;

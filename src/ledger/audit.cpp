@@ -1,5 +1,8 @@
 #include "ledger/audit.h"
 
+#include "ledger/bookkeeper.h"
+#include "ledger/row_text.h"
+
 #include <limits>
 
 namespace adit::ledger {
@@ -8,31 +11,12 @@ namespace {
 constexpr std::size_t kTargetCacheSize = 1 << 14;
 constexpr std::int64_t kForgetEveryMs = 60'000;
 
-std::string text_of(const Sum& sum) {
-    return fmt::format("work {:016x}{:016x}, {} shares, {} uncredited",
-                       static_cast<std::uint64_t>(sum.work >> 64),
-                       static_cast<std::uint64_t>(sum.work), sum.shares, sum.uncredited);
-}
-
-std::string text_of(const FoundBlock& found) {
-    return fmt::format("block {} of account {} at position {} in slice {}.{}",
-                       found.block.hash.rpc_hex(), found.block.account, found.position,
-                       found.slice.start_s, found.slice.sequence);
-}
-
-std::string text_of(const share::AccountRecord& account) {
-    return fmt::format("account {} \"{}\"", account.id, account.name);
-}
-
-std::string text_of(const share::WorkerRecord& worker) {
-    return fmt::format("worker {} \"{}\" of account {}", worker.id, worker.name, worker.account);
-}
+// Shares that the tally gathers before their sums are taken over.
+constexpr std::uint64_t kGather = 1 << 18;
+// Rows of slices that are compared together.
+constexpr std::size_t kSlicePiece = 1 << 18;
 
 }  // namespace
-
-std::string AuditDifference::text() const {
-    return fmt::format("position {}: {}: expected {}, found {}", position, what, expected, found);
-}
 
 bool Auditor::NumberSet::insert(std::uint64_t number) {
     if (2 * used_ >= slots_.size()) {
@@ -60,7 +44,7 @@ bool Auditor::NumberSet::place(std::uint64_t number) {
 
 Auditor::Auditor(const share::LogId& log_id, const share::LogPoint& begin, std::uint32_t slice_s,
                  share::Validator validator)
-    : validator_(validator), tally_({log_id, begin, {}, 0}, slice_s) {
+    : validator_(validator), tally_({log_id, begin, {}, 0}, slice_s), books_(0, slice_s) {
     waiting_.reserve(kTogether);
 }
 
@@ -82,8 +66,10 @@ void Auditor::add(const share::LogBatch& batch) {
         return differ({position_, "batch", "a batch that can be folded",
                        std::string(describe(folded.error()))});
     }
-    gather();
+    if (facts_wait_ || tally_.gathered() >= kGather) gather();
+    if (report_.batches == 0) first_ms_ = time_ms_;
     ++report_.batches;
+    report_.end = batch.after.position;
     if (time_ms_ >= next_forget_ms_) {
         forget_jobs(time_ms_ - kJobLifetimeMs);
         next_forget_ms_ = time_ms_ + kForgetEveryMs;
@@ -103,6 +89,9 @@ void Auditor::add_record(const share::Record& record, const share::LogBatch&) {
         add_worker(*worker);
     } else if (const auto* block = std::get_if<share::BlockRecord>(&record)) {
         add_block(*block);
+    } else if (!std::holds_alternative<share::RunRecord>(record)) {
+        ++report_.facts;
+        facts_wait_ = true;
     }
 }
 
@@ -202,6 +191,7 @@ void Auditor::add_worker(const share::WorkerRecord& worker) {
 
 void Auditor::add_block(const share::BlockRecord& block) {
     ++report_.blocks;
+    facts_wait_ = true;
     const auto job = jobs_.find(block.job);
     if (job == jobs_.end()) {
         return differ(
@@ -226,17 +216,13 @@ void Auditor::forget_jobs(std::int64_t before_ms) {
 
 void Auditor::gather() {
     const auto delta = tally_.take();
-    for (const auto& [key, sum] : delta.slices)
-        slices_[key] += sum;
+    facts_wait_ = false;
     for (const auto& [key, sum] : delta.workers)
         worker_totals_[key.second] += sum;
-    for (const auto& fact : delta.facts) {
-        // A block that is recorded twice is one block in the ledger.
-        const auto* found = std::get_if<FoundBlock>(&fact.what);
-        if (found != nullptr && block_hashes_.insert(found->block.hash).second) {
-            blocks_.push_back(*found);
-        }
-    }
+    books_.add(delta);
+    Bookkeeper bookkeeper(books_);
+    for (const auto& fact : delta.facts)
+        bookkeeper.apply(fact);
 }
 
 template <class T>
@@ -257,63 +243,64 @@ void Auditor::differ(AuditDifference difference) {
     if (!report_.first) report_.first = std::move(difference);
 }
 
-namespace {
-
-// Reports the first row that differs between two ordered lists.
-template <class Row, class Text>
-std::optional<AuditDifference> first_difference(std::string_view what,
-                                                const std::vector<Row>& expected,
-                                                const std::vector<Row>& found, Text text) {
-    for (std::size_t i = 0; i < std::max(expected.size(), found.size()); ++i) {
-        if (i < expected.size() && i < found.size() && expected[i] == found[i]) continue;
-        return AuditDifference{0, std::string(what),
-                               i < expected.size() ? text(expected[i]) : "no more rows",
-                               i < found.size() ? text(found[i]) : "no more rows"};
-    }
-    return std::nullopt;
+Stored<void> Auditor::compare(SliceStore& store, LedgerReader& books) {
+    gather();
+    const auto at = point().position;
+    const auto report = [&](AuditDifference difference) { differ(std::move(difference)); };
+    const auto lists = [&]<class Row>(std::string_view what, std::vector<Row> expected,
+                                      Stored<std::vector<Row>> found, auto key) -> Stored<void> {
+        if (!found) return std::unexpected(found.error());
+        report_.rows_compared += found->size();
+        compare_lists(
+            what, at, expected, *found, key, [](const Row& row) { return text_of(row); }, report);
+        return {};
+    };
+    const auto id = [](const auto& row) { return row.id; };
+    auto done = lists("account in the ledger", account_names_, store.accounts(), id);
+    if (done) done = lists("worker in the ledger", worker_names_, store.workers(), id);
+    if (done) done = compare_slices(store);
+    if (!done) return done;
+    std::vector<TotalRow> totals;
+    for (const auto& [worker, sum] : worker_totals_)
+        totals.push_back({worker, sum});
+    done = lists("worker total in the ledger", std::move(totals), store.worker_totals(), id);
+    if (!done) return done;
+    const auto rows = BookComparison(report, at, first_ms_, time_ms_).compare(books_, books);
+    if (!rows) return std::unexpected(rows.error());
+    report_.rows_compared += *rows;
+    report_.compared_at = at;
+    return {};
 }
 
-}  // namespace
-
-Stored<void> Auditor::compare(SliceStore& store) {
-    const auto slices = store.slices(std::numeric_limits<std::int64_t>::min(),
-                                     std::numeric_limits<std::int64_t>::max());
-    const auto totals = store.worker_totals();
-    const auto blocks = store.blocks();
-    const auto accounts = store.accounts();
-    const auto workers = store.workers();
-    if (!slices) return std::unexpected(slices.error());
-    if (!totals) return std::unexpected(totals.error());
-    if (!blocks) return std::unexpected(blocks.error());
-    if (!accounts) return std::unexpected(accounts.error());
-    if (!workers) return std::unexpected(workers.error());
-
-    std::vector<SliceRow> expected_slices;
-    for (const auto& [key, sum] : slices_)
-        expected_slices.push_back({key.first, key.second, sum});
-    std::vector<TotalRow> expected_totals;
-    for (const auto& [worker, sum] : worker_totals_)
-        expected_totals.push_back({worker, sum});
-
-    const auto check = [&](std::optional<AuditDifference> difference) {
-        if (!difference) return;
-        difference->position = point().position;
-        differ(std::move(*difference));
-    };
-    check(first_difference("slice in the ledger", expected_slices, *slices, [](const auto& row) {
-        return fmt::format("slice {}.{} of account {}: {}", row.slice.start_s, row.slice.sequence,
-                           row.account, text_of(row.sum));
-    }));
-    check(first_difference(
-        "worker total in the ledger", expected_totals, *totals,
-        [](const auto& row) { return fmt::format("worker {}: {}", row.id, text_of(row.sum)); }));
-    const auto row_text = [](const auto& row) { return text_of(row); };
-    check(first_difference("block in the ledger", blocks_, *blocks, row_text));
-    check(first_difference("account in the ledger", account_names_, *accounts, row_text));
-    check(first_difference("worker in the ledger", worker_names_, *workers, row_text));
-    report_.rows_compared +=
-        slices->size() + totals->size() + blocks->size() + accounts->size() + workers->size();
-    return {};
+// In pieces, so that the rows need not be in memory twice.
+Stored<void> Auditor::compare_slices(SliceStore& store) {
+    constexpr auto kEarliest = std::numeric_limits<std::int64_t>::min();
+    constexpr auto kLatest = std::numeric_limits<std::int64_t>::max();
+    auto from_s = kEarliest;
+    const auto& slices = books_.slices().packed();
+    auto piece = slices.begin();
+    for (;;) {
+        std::vector<SliceRow> expected;
+        for (; piece != slices.end() && expected.size() < kSlicePiece;) {
+            // All slices of one stretch of time together.
+            const auto start_s = piece->first.start_s;
+            for (; piece != slices.end() && piece->first.start_s == start_s; ++piece) {
+                for (const auto& [account, sum] : SliceBook::unpack(piece->second))
+                    expected.push_back({piece->first, account, sum});
+            }
+        }
+        const auto to_s = piece == slices.end() ? kLatest : piece->first.start_s;
+        auto found = store.slices(from_s, to_s);
+        if (!found) return std::unexpected(found.error());
+        report_.rows_compared += found->size();
+        compare_lists(
+            "slice in the ledger", point().position, expected, *found,
+            [](const SliceRow& row) { return std::pair(row.slice, row.account); },
+            [](const SliceRow& row) { return text_of(row); },
+            [&](AuditDifference difference) { differ(std::move(difference)); });
+        if (to_s == kLatest) return {};
+        from_s = to_s;
+    }
 }
 
 }  // namespace adit::ledger

@@ -1,9 +1,11 @@
 // Checks a whole share log again: every share is hashed, every flag and reference compared with
-// what is recorded, and all totals are recomputed and compared with the ledger. Anybody who has the
-// log can do this. Pure: batches are handed in, in order, from the log's beginning. Not
-// thread-safe.
+// what is recorded, and the whole ledger (slices, splits, transfers, balances, payouts) is computed
+// again from the log alone and compared with the one that the pool keeps. Anybody who has the log
+// can do this. Pure: batches are handed in, in order, from the log's beginning. Not thread-safe.
 #pragma once
 
+#include "ledger/book_comparison.h"
+#include "ledger/memory_journal.h"
 #include "ledger/slice_store.h"
 #include "ledger/tally.h"
 #include "share/validator.h"
@@ -11,19 +13,9 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 namespace adit::ledger {
-
-// One thing that is not as it must be.
-struct AuditDifference {
-    share::LogPosition position = 0;  // of the batch (or of the ledger's fold point)
-    std::string what;                 // "share 3 of the batch: block flag"
-    std::string expected;             // by the log's own rules
-    std::string found;
-    std::string text() const;
-};
 
 struct AuditReport {
     std::uint64_t batches = 0;
@@ -33,7 +25,10 @@ struct AuditReport {
     std::uint64_t accounts = 0;
     std::uint64_t workers = 0;
     std::uint64_t blocks = 0;
-    std::uint64_t rows_compared = 0;  // of the ledger
+    std::uint64_t facts = 0;                        // that move money, besides found blocks
+    std::uint64_t rows_compared = 0;                // of the ledger
+    share::LogPosition end = 0;                     // that was read up to
+    std::optional<share::LogPosition> compared_at;  // where the ledger stood
     std::uint64_t differences = 0;
     std::optional<AuditDifference> first;
 
@@ -50,8 +45,11 @@ class Auditor {
             share::Validator validator = share::Validator());
 
     void add(const share::LogBatch& batch);
-    // Compares with the ledger; the log must have been added up to exactly its fold point.
-    Stored<void> compare(SliceStore& store);
+    // Compares with the ledger; the log must have been added up to exactly its fold point. Both
+    // faces must be of one moment.
+    Stored<void> compare(SliceStore& store, LedgerReader& books);
+    // The ledger by the log alone, as far as it was added.
+    LedgerReader& books() { return books_; }
     // Notes something that the caller found, such as a log that cannot be read on.
     void differ(AuditDifference difference);
 
@@ -91,6 +89,7 @@ class Auditor {
     void replace_newest(job::JobId by);
     void forget_jobs(std::int64_t before_ms);
     void gather();
+    Stored<void> compare_slices(SliceStore& store);
     template <class T>
     void expect(std::string_view what, const T& expected, const T& found);
     const chain::Target& target_of(chain::Difficulty difficulty);
@@ -115,10 +114,10 @@ class Auditor {
     std::vector<share::CheckResult> results_;
     std::unordered_map<std::uint64_t, chain::Target> targets_;
 
-    std::map<std::pair<SliceKey, share::AccountId>, Sum> slices_;
     std::map<share::WorkerId, Sum> worker_totals_;
-    std::vector<FoundBlock> blocks_;
-    std::unordered_set<chain::Hash256, chain::Hash256Hasher> block_hashes_;
+    MemoryJournal books_;
+    bool facts_wait_ = false;    // in the tally's delta
+    std::int64_t first_ms_ = 0;  // of the log
 };
 
 }  // namespace adit::ledger

@@ -1,6 +1,8 @@
 #include "store/file_share_log.h"
 
 #include "base/check.h"
+#include "store/late_records.h"
+#include "store/log_metrics.h"
 #include "store/log_recovery.h"
 #include "store/name_table.h"
 #include "store/segment_writer.h"
@@ -20,34 +22,6 @@ constexpr std::size_t kMaxWaitingJobs = 1'024;
 // Records other than shares that go into one frame.
 constexpr std::size_t kNotesPerFrame = 4 << 20;  // bytes
 
-std::vector<double> batch_bounds() {
-    return {1, 2, 5, 10, 20, 50, 100, 200, 500, 1'000, 2'000, 5'000, 10'000, 20'000, 50'000};
-}
-
-struct LogMetrics {
-    explicit LogMetrics(metrics::Registry& registry)
-        : commits(registry.counter("adit_log_commits_total", "Batches made durable.")),
-          shares(registry.counter("adit_log_shares_total", "Shares made durable.")),
-          failed(registry.counter("adit_log_failed_shares_total",
-                                  "Shares answered with a storage failure.")),
-          refused(registry.counter("adit_log_refused_batches_total",
-                                   "Batches refused because the log was stalled or full.")),
-          io_failures(registry.counter("adit_log_io_failures_total",
-                                       "Failed writes, fdatasyncs and segment creations.")),
-          batch_size(
-              registry.histogram("adit_log_batch_shares", "Shares in one commit.", batch_bounds())),
-          commit_ms(registry.histogram("adit_log_commit_ms", "Write and fdatasync of one batch.",
-                                       metrics::latency_bounds_ms())),
-          queue(registry.gauge("adit_log_queue_shares", "Shares waiting for the log.")),
-          available(registry.gauge("adit_log_available", "1 while the log takes shares.")),
-          segment(registry.gauge("adit_log_segment", "Number of the segment being written.")),
-          position(registry.gauge("adit_log_durable_bytes", "Durable position of the log.")) {}
-
-    metrics::Counter &commits, &shares, &failed, &refused, &io_failures;
-    metrics::Histogram &batch_size, &commit_ms;
-    metrics::Gauge &queue, &available, &segment, &position;
-};
-
 }  // namespace
 
 class FileShareLog::Impl {
@@ -63,6 +37,9 @@ class FileShareLog::Impl {
     share::WorkerId worker(share::AccountId account, std::string_view name);
     void record_job(const job::Job& job);
     void record_block(const job::BlockCandidate& candidate, std::string_view file);
+    std::expected<share::LogPosition, FactFailure> append_fact(const share::Record& fact,
+                                                               std::int64_t timeout_ms,
+                                                               std::stop_token stop);
     bool submit(share::ShareBatch& batch);
     bool wait_past(share::LogPosition position, std::stop_token stop,
                    std::int64_t timeout_ms) const;
@@ -92,13 +69,14 @@ class FileShareLog::Impl {
     bool wait_for_work();
     void gather_locked();
     bool nothing_to_write() const {
-        return !frame_ && notes_.empty() && batches_.empty() && blocks_.empty();
+        return !frame_ && notes_.empty() && batches_.empty() && !late_.waiting();
     }
     void build_frame();
     void write_frame();
     void committed();
     void answer_frame(share::CommitResult result);
     void answer(const share::ShareBatch& batch, share::CommitResult result);
+    void answer_too_early();
     void fail_waiting();
     void drop_old_jobs();
     void set_state(LogState state);
@@ -116,7 +94,8 @@ class FileShareLog::Impl {
     std::condition_variable queue_changed_;
     std::vector<share::ShareBatch> queue_;
     std::vector<Note> queued_notes_;
-    std::vector<base::Bytes> queued_blocks_;
+    std::uint64_t batches_queued_ = 0;  // since the start
+    LateRecords late_;                  // found blocks and facts
     bool closing_ = false;
     bool writer_waits_ = false;
     std::atomic<std::size_t> waiting_shares_{0};  // not answered yet
@@ -126,12 +105,11 @@ class FileShareLog::Impl {
     SegmentWriter segments_;
     std::deque<Note> notes_;
     std::deque<share::ShareBatch> batches_;
-    std::deque<base::Bytes> blocks_;
+    std::uint64_t batches_taken_ = 0;  // of batches_, into a frame or answered without one
     std::optional<Frame> frame_;
     base::Bytes spare_;                        // the last frame's memory
     std::vector<share::ShareBatch> in_frame_;  // answered with it
     std::vector<Note> notes_in_frame_;         // kept when it fails
-    std::vector<base::Bytes> blocks_in_frame_;
     std::uint64_t failures_seen_ = 0;
     bool tried_closing_ = false;
 
@@ -155,11 +133,11 @@ FileShareLog::Impl::Impl(FileSystem& files, ShareLogSettings settings, Recovered
       logger_(logger),
       metrics_(registry),
       names_(settings_.max_accounts, settings_.max_workers, recovered.accounts, recovered.workers),
+      late_(settings_.queue_facts, settings_.queue_fact_bytes),
       segments_(
           files,
           {settings_.dir, settings_.segment_bytes, settings_.retry_ms,
-           settings_.answer_before_sync ? [this] { answer_frame(share::CommitResult::committed); }
-                                        : std::function<void()>()},
+           settings_.answer_before_sync ? [this] { answer_too_early(); } : std::function<void()>()},
           recovered.segment, std::move(recovered.file), recovered.slice_s, clock, logger) {
     base::Bytes bytes;
     append_record(bytes, share::RunRecord{clock.wall_ms(), settings_.pool_version});
@@ -245,9 +223,27 @@ void FileShareLog::Impl::record_block(const job::BlockCandidate& candidate, std:
     append_record(bytes, record);
     {
         const std::lock_guard lock(queue_mutex_);
-        queued_blocks_.push_back(std::move(bytes));
+        late_.add_block(std::move(bytes), batches_queued_);
     }
     queue_changed_.notify_one();
+}
+
+std::expected<share::LogPosition, FactFailure> FileShareLog::Impl::append_fact(
+    const share::Record& fact, std::int64_t timeout_ms, std::stop_token stop) {
+    auto bytes = encode_fact(fact);
+    if (!bytes) return std::unexpected(FactFailure{false, std::move(bytes.error())});
+    std::shared_ptr<LateRecords::Ticket> ticket;
+    {
+        const std::lock_guard lock(queue_mutex_);
+        if (closing_) {
+            return std::unexpected(FactFailure{false, "the share log is closed"});
+        }
+        auto added = late_.add_fact(std::move(*bytes), batches_queued_);
+        if (!added) return std::unexpected(std::move(added.error()));
+        ticket = std::move(*added);
+    }
+    queue_changed_.notify_one();
+    return late_.await(*ticket, std::move(stop), timeout_ms);
 }
 
 void FileShareLog::Impl::add_note(Note note) {
@@ -277,6 +273,7 @@ bool FileShareLog::Impl::submit(share::ShareBatch& batch) {
             return false;
         }
         waiting_shares_ += shares;
+        ++batches_queued_;
         queue_.push_back(std::move(batch));
         wake = std::exchange(writer_waits_, false);
     }
@@ -304,6 +301,7 @@ void FileShareLog::Impl::run() {
         in_frame_.clear();
     }
     fail_waiting();
+    late_.close();
     state_ = LogState::closed;
     metrics_.available.set(0);
     durable_changed_.notify_all();
@@ -314,7 +312,7 @@ void FileShareLog::Impl::run() {
 bool FileShareLog::Impl::wait_for_work() {
     std::unique_lock lock(queue_mutex_);
     const auto gathered = [&] {
-        return closing_ || !queue_.empty() || !queued_notes_.empty() || !queued_blocks_.empty();
+        return closing_ || !queue_.empty() || !queued_notes_.empty() || late_.waiting();
     };
     if (state_.load() == LogState::unavailable) {
         // One last attempt at closing, for the blocks and jobs that wait.
@@ -340,15 +338,12 @@ void FileShareLog::Impl::gather_locked() {
         batches_.push_back(std::move(batch));
     for (auto& note : queued_notes_)
         notes_.push_back(std::move(note));
-    for (auto& block : queued_blocks_)
-        blocks_.push_back(std::move(block));
     queue_.clear();
     queued_notes_.clear();
-    queued_blocks_.clear();
 }
 
-// Jobs, accounts and workers first, then the shares that may use them, then found blocks, which
-// stand behind all shares that were handed over before.
+// Jobs, accounts and workers first, then the shares that may use them, then found blocks and facts,
+// which stand behind all shares that were handed over before.
 void FileShareLog::Impl::build_frame() {
     if (nothing_to_write()) return;
     auto& frame = frame_.emplace();
@@ -380,14 +375,14 @@ void FileShareLog::Impl::build_frame() {
         frame.shares += static_cast<std::uint32_t>(batch.shares.size());
         in_frame_.push_back(std::move(batch));
         batches_.pop_front();
+        ++batches_taken_;
     }
-    while (batches_.empty() && !blocks_.empty() && frame.bytes.size() < kMaxFrameSize / 2) {
-        base::append(frame.bytes, blocks_.front());
-        ++frame.records;
-        blocks_in_frame_.push_back(std::move(blocks_.front()));
-        blocks_.pop_front();
-    }
+    late_.fill(frame, batches_taken_);
     frame.records += frame.shares;
+    if (frame.records > 0) return;
+    // What came last stands behind shares that have not been taken over yet.
+    spare_ = std::move(frame.bytes);
+    frame_.reset();
 }
 
 void FileShareLog::Impl::write_frame() {
@@ -412,10 +407,8 @@ void FileShareLog::Impl::write_frame() {
     answer_frame(share::CommitResult::failed);
     for (auto& note : notes_in_frame_ | std::views::reverse)
         notes_.push_front(std::move(note));
-    for (auto& block : blocks_in_frame_ | std::views::reverse)
-        blocks_.push_front(std::move(block));
     notes_in_frame_.clear();
-    blocks_in_frame_.clear();
+    late_.put_back();
     frame_.reset();
     fail_waiting();
 }
@@ -427,8 +420,8 @@ void FileShareLog::Impl::committed() {
     shares_ += frame_->shares;
     publish_durable();
     answer_frame(share::CommitResult::committed);
+    late_.committed(segments_.end().position);
     notes_in_frame_.clear();
-    blocks_in_frame_.clear();
     spare_ = std::move(frame_->bytes);
     frame_.reset();
     set_state(LogState::running);
@@ -452,6 +445,12 @@ void FileShareLog::Impl::answer(const share::ShareBatch& batch, share::CommitRes
     batch.listener->on_commit(batch.ticket, result);
 }
 
+// What the mutant of the power-cut test does.
+void FileShareLog::Impl::answer_too_early() {
+    answer_frame(share::CommitResult::committed);
+    late_.committed(segments_.end().position + frame_->bytes.size());
+}
+
 // Whoever waits behind a failure is told at once. None of these shares was ever written.
 void FileShareLog::Impl::fail_waiting() {
     {
@@ -460,6 +459,7 @@ void FileShareLog::Impl::fail_waiting() {
     }
     for (const auto& batch : batches_)
         answer(batch, share::CommitResult::failed);
+    batches_taken_ += batches_.size();
     batches_.clear();
     drop_old_jobs();
 }
@@ -548,6 +548,12 @@ bool FileShareLog::submit(share::ShareBatch& batch) {
 
 void FileShareLog::record_block(const job::BlockCandidate& candidate, std::string_view file) {
     impl_->record_block(candidate, file);
+}
+
+std::expected<share::LogPosition, FactFailure> FileShareLog::append_fact(const share::Record& fact,
+                                                                         std::int64_t timeout_ms,
+                                                                         std::stop_token stop) {
+    return impl_->append_fact(fact, timeout_ms, std::move(stop));
 }
 
 share::LogPosition FileShareLog::durable_position() const {

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "metrics/registry.h"
 #include "share/record.h"
-#include "store/log_format.h"
+#include "store/late_records.h"
 
 #include <expected>
 #include <memory>
@@ -26,6 +26,8 @@ struct ShareLogSettings {
     std::uint32_t slice_s = 600;         // of a new log; an existing one keeps its own
     std::size_t queue_shares = 1 << 17;  // bound of what waits for the writer
     std::size_t batch_shares = 1 << 15;  // most shares in one write, and in one submit()
+    std::size_t queue_facts = 1'024;     // most facts that wait for the writer
+    std::size_t queue_fact_bytes = 32 << 20;
     std::size_t max_accounts = 1 << 20;
     std::size_t max_workers = 1 << 21;
     std::int64_t gather_us = 0;     // a commit waits this long for more to come
@@ -68,6 +70,14 @@ class FileShareLog final : public share::Recorder, public DurableLog {
     // Records a found block behind the shares handed over before it. Never refused: waits for
     // storage like a job. `file` is its name in the blocks folder.
     void record_block(const job::BlockCandidate& candidate, std::string_view file);
+
+    // Records a fact that moves money (money_records.h) behind the shares, blocks and facts handed
+    // over before it, and waits at most timeout_ms for its fate: the position behind the batch that
+    // holds it, once that is on disk. A failure says whether the fact may be in the log; while
+    // storage is gone it stays queued, in order, whoever still waits for it.
+    std::expected<share::LogPosition, FactFailure> append_fact(const share::Record& fact,
+                                                               std::int64_t timeout_ms,
+                                                               std::stop_token stop = {});
 
     share::LogPoint durable_point() const override;
     bool wait_past(share::LogPosition position, std::stop_token stop,

@@ -1,50 +1,119 @@
 #include "store/log_audit.h"
 
-#include "store/log_reader.h"
-
 namespace adit::store {
+namespace {
 
-std::expected<ledger::AuditReport, std::string> audit_log(
-    FileSystem& files, const std::filesystem::path& log_dir, ledger::SliceStore* ledger,
-    std::stop_token stop, const std::function<void(share::LogPosition)>& progress) {
-    auto reader = LogReader::open(files, log_dir);
+constexpr std::uint64_t kBatchesPerProgress = 256;
+
+}  // namespace
+
+LogAudit::LogAudit(FileSystem& files, LogAuditSettings settings, SqlLedger* ledger)
+    : files_(files), settings_(std::move(settings)), ledger_(ledger) {}
+
+std::expected<void, std::string> LogAudit::run(std::stop_token stop) {
+    auto reader = LogReader::open(files_, settings_.log_dir);
     if (!reader) return std::unexpected(reader.error().text());
-    std::optional<ledger::FoldPoint> folded;
-    if (ledger != nullptr) {
-        auto point = ledger->fold_point();
+    reader_.emplace(std::move(*reader));
+    auditor_.emplace(reader_->log_id(), reader_->point(), reader_->slice_s());
+    ledger::FoldPoint folded;
+    if (ledger_ != nullptr) {
+        // Before the log's end is looked for, so that it lies behind this point.
+        auto point = fold_point(*ledger_);
         if (!point) return std::unexpected(point.error());
         folded = *point;
     }
-    ledger::Auditor auditor(reader->log_id(), reader->point(), reader->slice_s());
-    bool compared = !folded;
-    if (folded && folded->log_id != reader->log_id()) {
-        auditor.differ({0, "log that the ledger was folded from", base::to_hex(reader->log_id()),
-                        base::to_hex(folded->log_id)});
-        compared = true;
+    const auto end = find_log_end(files_, settings_.log_dir);
+    if (!end) return std::unexpected(end.error().text());
+    end_ = end->position;
+    if (ledger_ != nullptr && belongs(folded) && read_to(folded.log.position, stop)) {
+        if (const auto done = compare(stop); !done) return done;
     }
-    while (!stop.stop_requested()) {
-        if (!compared && auditor.point() == folded->log) {
-            if (auto done = auditor.compare(*ledger); !done) return std::unexpected(done.error());
-            compared = true;
+    if (read_to(std::max(end_, reader_->point().position), stop) && end->damage) {
+        cannot_read_on(*end->damage);
+    }
+    return {};
+}
+
+// What the pool has folded meanwhile is read on to, which takes a small part of the time that the
+// log took so far; so the snapshot is not held for long.
+std::expected<void, std::string> LogAudit::compare(const std::stop_token& stop) {
+    if (settings_.before_snapshot) settings_.before_snapshot();
+    const auto snapshot = ledger_->snapshot();
+    if (!snapshot) return std::unexpected(snapshot.error());
+    const auto folded = fold_point(**snapshot);
+    if (!folded) return std::unexpected(folded.error());
+    if (!belongs(*folded) || !read_to(folded->log.position, stop)) return {};
+    if (reader_->point() != folded->log) {
+        auditor_->differ({reader_->point().position, "point that the ledger was folded to",
+                          "between two batches of this log",
+                          fmt::format("position {}", folded->log.position)});
+        return {};
+    }
+    return auditor_->compare(**snapshot, **snapshot);
+}
+
+// A ledger that was never folded stands at the log's beginning.
+std::expected<ledger::FoldPoint, std::string> LogAudit::fold_point(SqlLedger& ledger) const {
+    const auto point = ledger.fold_point();
+    if (!point) return std::unexpected(point.error());
+    if (*point) return **point;
+    ledger::FoldPoint begin;
+    begin.log_id = reader_->log_id();
+    begin.log.chain = first_chain_value(begin.log_id);
+    return begin;
+}
+
+bool LogAudit::belongs(const ledger::FoldPoint& folded) {
+    if (folded.log_id == reader_->log_id()) return true;
+    auditor_->differ({0, "log that the ledger was folded from", base::to_hex(reader_->log_id()),
+                      base::to_hex(folded.log_id)});
+    return false;
+}
+
+// False when it does not get there: the log ends before, cannot be read on, or stop is requested.
+bool LogAudit::read_to(share::LogPosition position, const std::stop_token& stop) {
+    if (!stuck_ && position > end_) {
+        // The pool has gone on.
+        const auto end = find_log_end(files_, settings_.log_dir);
+        if (end && !end->damage && end->position < position) {
+            auditor_->differ({end->position, "point that the ledger was folded to",
+                              fmt::format("at most the log's end {}", end->position),
+                              fmt::format("position {}", position)});
+            return false;
         }
-        const auto batch = reader->next(LogReader::kToTheEnd);
+    }
+    while (!stuck_ && !stop.stop_requested() && reader_->point().position < position) {
+        const auto batch = reader_->next(position);
         if (!batch) {
-            auditor.differ(
-                {reader->point().position, "share log", "a sound log", batch.error().text()});
-            return auditor.report();
+            cannot_read_on(batch.error());
+            break;
         }
-        if (!*batch) break;
-        auditor.add(**batch);
+        if (!*batch) break;  // the position lies within a batch
+        auditor_->add(**batch);
         // A batch that does not fold leaves nothing to compare what follows with.
-        if (auditor.point() != reader->point()) return auditor.report();
-        if (progress && auditor.report().batches % 256 == 0) progress(reader->point().position);
+        stuck_ = auditor_->point() != reader_->point();
+        if (settings_.progress && auditor_->report().batches % kBatchesPerProgress == 0) {
+            settings_.progress(reader_->point().position, std::max(end_, position));
+        }
     }
-    if (!compared && !stop.stop_requested()) {
-        auditor.differ({reader->point().position, "point that the ledger was folded to",
-                        "between two batches of this log",
-                        fmt::format("position {}", folded->log.position)});
-    }
-    return auditor.report();
+    return !stuck_ && !stop.stop_requested();
+}
+
+void LogAudit::cannot_read_on(const LogError& error) {
+    stuck_ = true;
+    const auto at = reader_->point().position;
+    // A disk that failed just now can take back what was half written when the end was looked for.
+    const auto end = find_log_end(files_, settings_.log_dir);
+    if (end && !end->damage && end->position <= at) return;
+    auditor_->differ({at, "share log", "a sound log", error.text()});
+}
+
+std::expected<ledger::AuditReport, std::string> audit_log(FileSystem& files,
+                                                          const std::filesystem::path& log_dir,
+                                                          SqlLedger* ledger) {
+    LogAudit audit(files, {log_dir, {}, {}}, ledger);
+    if (const auto done = audit.run(); !done) return std::unexpected(done.error());
+    return audit.report();
 }
 
 }  // namespace adit::store

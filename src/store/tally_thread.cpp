@@ -69,6 +69,7 @@ std::expected<void, std::string> TallyThread::start() {
     tally_.emplace(from, log_.slice_s());
     folded_ = from.log.position;
     last_flush_ms_ = clock_.steady_ms();
+    running_ = true;
     thread_ = std::jthread([this](std::stop_token stop) { run(std::move(stop)); });
     return {};
 }
@@ -84,7 +85,26 @@ std::string TallyThread::error() const {
     return error_;
 }
 
+bool TallyThread::wait_folded(share::LogPosition position, std::int64_t timeout_ms,
+                              std::stop_token stop) {
+    std::unique_lock lock(pause_mutex_);
+    wanted_ = std::max(wanted_, position);
+    pause_changed_.notify_all();
+    folded_changed_.wait_for(lock, stop, std::chrono::milliseconds(timeout_ms),
+                             [&] { return folded_.load() >= position || !running_; });
+    return folded_.load() >= position;
+}
+
 void TallyThread::run(std::stop_token stop) {
+    follow(stop);
+    {
+        const std::lock_guard lock(pause_mutex_);
+        running_ = false;
+    }
+    folded_changed_.notify_all();
+}
+
+void TallyThread::follow(const std::stop_token& stop) {
     for (bool last = false; !last;) {
         // What is durable when the stop is seen is still folded.
         last = stop.stop_requested();
@@ -102,19 +122,20 @@ void TallyThread::run(std::stop_token stop) {
         lag_bytes_.set(static_cast<double>(log_.durable_position() - folded_.load()));
         if (last) return;
         if (pending_) {
-            pause(stop, settings_.retry_ms);
+            pause(stop, settings_.retry_ms, false);
             continue;
         }
         log_.wait_past(limit, stop, kIdleWaitMs);
         // Under load one transaction takes what has come in an interval.
-        pause(stop, last_flush_ms_ + settings_.interval_ms - clock_.steady_ms());
+        pause(stop, last_flush_ms_ + settings_.interval_ms - clock_.steady_ms(), true);
     }
 }
 
-void TallyThread::pause(const std::stop_token& stop, std::int64_t ms) {
+void TallyThread::pause(const std::stop_token& stop, std::int64_t ms, bool unless_wanted) {
     if (ms <= 0 || stop.stop_requested()) return;
     std::unique_lock lock(pause_mutex_);
-    pause_changed_.wait_for(lock, stop, std::chrono::milliseconds(ms), [] { return false; });
+    pause_changed_.wait_for(lock, stop, std::chrono::milliseconds(ms),
+                            [&] { return unless_wanted && wanted_ > folded_.load(); });
 }
 
 // What is folded is consistent wherever this stops.
@@ -159,7 +180,11 @@ bool TallyThread::flush() {
             set_error({});
         }
         folded_shares_.add(pending_->shares);
-        folded_ = pending_->after.log.position;
+        {
+            const std::lock_guard lock(pause_mutex_);
+            folded_ = pending_->after.log.position;
+        }
+        folded_changed_.notify_all();
     }
     pending_.reset();
     return true;

@@ -54,12 +54,18 @@ class TallyThread {
 
     // The log position up to which everything is in the store.
     share::LogPosition folded_position() const { return folded_.load(); }
+    // Waits at most timeout_ms until the store holds everything up to this durable position. False
+    // when it does not by then, when stop is requested, or when the thread ends before. Safe from
+    // any thread; while somebody waits no interval is kept between two transactions.
+    bool wait_folded(share::LogPosition position, std::int64_t timeout_ms,
+                     std::stop_token stop = {});
     // Why folding stopped or waits; empty while all is well.
     std::string error() const;
 
  private:
     void run(std::stop_token stop);
-    void pause(const std::stop_token& stop, std::int64_t ms);
+    void follow(const std::stop_token& stop);
+    void pause(const std::stop_token& stop, std::int64_t ms, bool unless_wanted);
     std::expected<void, std::string> fold_available(share::LogPosition limit,
                                                     const std::stop_token& stop);
     bool is_time_up(const std::stop_token& stop);
@@ -86,6 +92,9 @@ class TallyThread {
     std::string error_;
     std::mutex pause_mutex_;
     std::condition_variable_any pause_changed_;
+    std::condition_variable_any folded_changed_;
+    share::LogPosition wanted_ = 0;  // the furthest that somebody waits for
+    bool running_ = false;
     std::jthread thread_;
 };
 

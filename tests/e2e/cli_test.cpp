@@ -170,9 +170,12 @@ TEST_F(AditAudit, AgreesWithACleanPoolAndNamesTheFirstDifferenceOfOneThatWasChan
         Crew crew;
         crew.add({port, miner_address("a") + ".rig", 200'000});
         ASSERT_TRUE(eventually([&] { return crew.book().accepted() >= 50; })) << pool.err();
-        const auto meanwhile = run_adit({"audit", "--config", file()});
-        EXPECT_EQ(meanwhile.code, 2);
-        EXPECT_THAT(meanwhile.err, HasSubstr(std::to_string(pool.pid())));
+        // While the pool goes on, and with its node.
+        const auto meanwhile = run_adit({"audit", "--config", file(), "--json"});
+        EXPECT_EQ(meanwhile.code, 0) << meanwhile.out << meanwhile.err;
+        EXPECT_THAT(meanwhile.out, HasSubstr(R"("differences":0)"));
+        EXPECT_THAT(meanwhile.out, HasSubstr(R"("compared":true)"));
+        EXPECT_THAT(meanwhile.out, Not(HasSubstr(R"("shares":0,)")));
         crew.stop();
         pool.signal(SIGTERM);
         ASSERT_EQ(pool.wait(), 0) << pool.err();
@@ -180,6 +183,15 @@ TEST_F(AditAudit, AgreesWithACleanPoolAndNamesTheFirstDifferenceOfOneThatWasChan
     const auto clean = run_adit({"audit", "--config", file()});
     EXPECT_EQ(clean.code, 0) << clean.out << clean.err;
     EXPECT_THAT(clean.out, HasSubstr("no difference"));
+    EXPECT_THAT(clean.out, HasSubstr("compared with the chain of node"));
+
+    // A chain that cannot be asked is no clean audit, unless nobody wants to ask it.
+    node->set_fault(sim::SimFault::wrong_chain);
+    const auto without = run_adit({"audit", "--config", file()});
+    EXPECT_EQ(without.code, 2) << without.out << without.err;
+    EXPECT_THAT(without.out, HasSubstr("the chain could not be compared"));
+    EXPECT_EQ(run_adit({"audit", "--config", file(), "--no-chain"}).code, 0);
+    node->set_fault(sim::SimFault::none);
 
     // One byte of the log's middle.
     auto segments = std::filesystem::directory_iterator(setup.data_dir / "log");
