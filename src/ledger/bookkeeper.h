@@ -12,12 +12,17 @@ class Bookkeeper {
  public:
     explicit Bookkeeper(Journal& journal) : journal_(journal) {}
 
-    // The slices of everything before the fact must be in the journal. A fact that must not take
-    // effect changes nothing and is noted in the journal with its reason (a mere repetition is
-    // not); the reason is returned as well.
+    // The slices of everything before the fact must be in the journal, and the fact one that the
+    // log's decoder lets pass. A fact that must not take effect changes nothing and is noted in the
+    // journal with its reason (a mere repetition is not); the reason is returned as well.
     std::optional<FactRefusal> apply(const Fact& fact);
 
  private:
+    std::optional<FactRefusal> on(const share::RulesRecord& rules, const Fact& fact);
+    std::optional<FactRefusal> on(const share::SettingsRecord& settings);
+    std::optional<FactRefusal> on(const share::ExplainRecord& explained, const Fact& fact);
+    std::optional<FactRefusal> on(const share::SnapshotRecord& snapshot);
+
     Journal& journal_;
 };
 

@@ -39,6 +39,9 @@ struct Balance {
     Amount pending;
     Amount reserved;
     Amount available() const { return posted + reserved; }
+    bool is_zero() const { return *this == Balance{}; }
+    Balance& operator+=(const Balance& other);
+    Balance& operator-=(const Balance& other);
     friend bool operator==(const Balance&, const Balance&) = default;
 };
 
@@ -55,6 +58,8 @@ enum class Phase : std::uint8_t {
     unsettle = 9,  // posted -, reserved +
 };
 std::string_view name_of(Phase phase);
+// What a transfer adds to the balance of the account it credits, and takes from the one it debits.
+Balance moved_by(Phase phase, Amount amount);
 
 // What a transfer is for. With reference, transition, account and the purpose's own order this
 // makes its id, so that the same event can never post twice.
@@ -116,6 +121,13 @@ struct Settlement {
     friend bool operator==(const Settlement&, const Settlement&) = default;
 };
 
+// Stands for the block that is found next, which takes over the rounds that were moved to it.
+inline constexpr chain::Hash256 kNextRound = [] {
+    chain::Hash256 hash;
+    hash.bytes.fill(0xff);
+    return hash;
+}();
+
 struct BlockRow {
     FoundBlock found;
     InstanceId instance = 0;  // whose log holds it
@@ -130,7 +142,8 @@ struct BlockRow {
     std::int64_t changed_ms = 0;
     std::string evidence;
     Settlement settlement;
-    // prop: the block whose round took over this one's work after it was orphaned; zero: none.
+    // prop: the block whose round took over this one's work after it was orphaned; zero: none;
+    // kNextRound: the next one that is found.
     chain::Hash256 round_moved_to;
     friend bool operator==(const BlockRow&, const BlockRow&) = default;
 };
@@ -241,11 +254,12 @@ class Journal {
 
     virtual std::optional<BlockRow> block(const chain::Hash256& hash) = 0;
     virtual void put_block(const BlockRow& block) = 0;  // new, or in place of the one with its hash
-    // The last found before this one, and the first found after it, by (time, instance, position);
-    // for prop's rounds.
+    // The last found before this one, and all found after it, in the order of (time, instance,
+    // slice): blocks of one batch share their position, but each closes a slice of its own. Only
+    // these three of the row are looked at, so that the row need not be of a recorded block.
     virtual std::optional<BlockRow> block_before(const BlockRow& block) = 0;
     virtual std::vector<BlockRow> blocks_after(const BlockRow& block) = 0;
-    // Blocks whose round was moved to this one.
+    // Blocks whose round was moved to this one (or to kNextRound), in the order of blocks_after().
     virtual std::vector<BlockRow> rounds_moved_to(const chain::Hash256& hash) = 0;
     // When an instance's slice was closed by a found block; nullopt: it ran to its stretch's end.
     virtual std::optional<std::int64_t> closed_ms(const SliceRef& ref) = 0;
@@ -255,7 +269,7 @@ class Journal {
                              const std::function<bool(const SliceGroup&)>& visit) = 0;
 
     virtual Balance balance(std::string_view account) = 0;
-    // Adds the transfers and moves the balances. The ids must be new. All or nothing.
+    // Adds the transfers and moves the balances (moved_by). The ids must be new. All or nothing.
     virtual void post(std::span<const Transfer> transfers) = 0;
     // The three sums over all accounts: zero, or the ledger is broken.
     virtual Balance total() = 0;

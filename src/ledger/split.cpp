@@ -1,0 +1,79 @@
+#include "ledger/split.h"
+
+#include "job/allotment.h"
+#include "ledger/rounds.h"
+
+namespace adit::ledger {
+namespace {
+
+// Who gets what no account's work lays claim to.
+std::string claimant_of(const BlockRow& block, const share::RulesRecord& rules) {
+    return block.finder.empty() ? rules.fee_account : block.finder;
+}
+
+Window window_of(Journal& journal, const BlockRow& block, const share::RulesRecord& rules,
+                 std::string_view claimant) {
+    switch (rules.scheme) {
+        case share::RewardScheme::pplns:
+            return pplns_window(journal, moment_of(block),
+                                window_length(block.found.block.bits, rules.pplns_factor_milli),
+                                claimant);
+        case share::RewardScheme::prop:
+            return round_of(journal, block, claimant);
+        case share::RewardScheme::solo:
+            return {};  // the finder's alone
+    }
+    return {};
+}
+
+void divide(Amount whole, Window window, std::string_view claimant, std::vector<SplitRow>& rows) {
+    if (window.accounts.empty()) {
+        rows.push_back({std::string(claimant), 0, whole, {}, {}});
+        return;
+    }
+    std::vector<chain::Work> weights;
+    weights.reserve(window.accounts.size());
+    for (const auto& account : window.accounts)
+        weights.push_back(account.work);
+    const auto parts = job::allot(whole, weights);
+    rows.reserve(parts.size());
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        rows.push_back(
+            {std::move(window.accounts[i].account), window.accounts[i].work, parts[i], {}, {}});
+    }
+}
+
+void donate(Journal& journal, std::vector<SplitRow>& rows) {
+    for (auto& row : rows) {
+        const auto settings = journal.settings(row.account);
+        if (settings) row.donation = job::fraction_of(row.part, settings->donation_ppm);
+    }
+}
+
+RewardSplit split_by_work(Journal& journal, const BlockRow& block, Amount reward) {
+    const auto rules = journal.rules(block.rules).rules;
+    const auto claimant = claimant_of(block, rules);
+    RewardSplit split;
+    split.settlement.fee = job::fraction_of(reward, rules.fee_ppm);
+    auto window = window_of(journal, block, rules, claimant);
+    split.settlement.wanted = window.wanted;
+    split.settlement.counted = window.counted;
+    split.settlement.oldest = window.oldest;
+    divide(reward - split.settlement.fee, std::move(window), claimant, split.rows);
+    // A coinbase that pays its finder has paid all of the part, so nothing is left to donate from.
+    if (block.found.block.pays_finder && !block.finder.empty() &&
+        rules.scheme == share::RewardScheme::solo) {
+        split.rows.front().paid = split.rows.front().part;
+    } else {
+        donate(journal, split.rows);
+    }
+    return split;
+}
+
+}  // namespace
+
+std::optional<RewardSplit> split_reward(Journal& journal, const BlockRow& block, Amount reward) {
+    return split_by_work(journal, block, reward);
+}
+
+}  // namespace adit::ledger
