@@ -1,5 +1,6 @@
 // The program: subcommands and nothing else.
 #include "cli/audit_command.h"
+#include "cli/books_command.h"
 #include "cli/demo_command.h"
 #include "cli/miner_command.h"
 #include "cli/run_command.h"
@@ -35,6 +36,7 @@ int main(int argc, char** argv) {
     adit::cli::add_check_command(app, &exit_code);
     adit::cli::add_miner_command(app, &exit_code);
     adit::cli::add_audit_command(app, &exit_code);
+    adit::cli::add_books_commands(app, &exit_code);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -17,8 +17,8 @@ void print_faults(const std::vector<manager::ConfigFault>& faults) {
 
 std::string not_in_force_text(std::string_view section) {
     return fmt::format(
-        "[{}] is checked but not in force: this version records shares and blocks "
-        "and does not split or pay rewards yet",
+        "[{}] is checked but not in force: this version splits rewards and keeps the balances, and "
+        "pays nothing out yet",
         section);
 }
 

@@ -277,6 +277,7 @@ ConfigChanges changes_between(const Config& running, const Config& wanted) {
     restart(a.job.refresh_s != b.job.refresh_s, "job.refresh_s");
     restart(a.job.min_fee_rise_percent != b.job.min_fee_rise_percent, "job.min_fee_rise_percent");
     restart(a.job.get_transactions != b.job.get_transactions, "job.get_transactions");
+    compare_money(a, b, changes);
     live(a.log.level != b.log.level, "log.level");
     restart(a.log.format != b.log.format, "log.format");
     return changes;

@@ -47,8 +47,11 @@ void read_rewards(TableReader table, const Config& config, RewardsConfig& reward
                     "\"1.0%\"");
     }
     table.text("fee_account", rewards.fee_account, "an address, or \":fee\"");
-    if (rewards.fee_account != ":fee" &&
-        !chain::canonical_address(rewards.fee_account, chain::params(config.pool.chain))) {
+    const auto address =
+        chain::canonical_address(rewards.fee_account, chain::params(config.pool.chain));
+    if (address) {
+        rewards.fee_account = *address;
+    } else if (rewards.fee_account != ":fee") {
         table.fault("fee_account",
                     fmt::format("\"{}\" is no address of this chain", rewards.fee_account),
                     "an address, or \":fee\" to let the fee gather in the ledger");
@@ -154,14 +157,26 @@ std::string percent_text(std::uint32_t ppm) {
 }
 
 void read_money(TableReader& root, Config& config) {
-    const auto section = [&](const char* name) {
-        auto table = root.child(name);
-        if (table) config.not_in_force.emplace_back(name);
-        return table;
+    if (auto table = root.child("rewards")) read_rewards(*table, config, config.rewards);
+    if (auto table = root.child("payout")) {
+        config.not_in_force.emplace_back("payout");
+        read_payout(*table, config, config.payout);
+    }
+    if (auto table = root.child("store")) read_store(*table, config.store);
+}
+
+void compare_money(const Config& a, const Config& b, ConfigChanges& changes) {
+    const auto live = [&](bool differs, const char* key) {
+        if (differs) changes.live.emplace_back(key);
     };
-    if (auto table = section("rewards")) read_rewards(*table, config, config.rewards);
-    if (auto table = section("payout")) read_payout(*table, config, config.payout);
-    if (auto table = section("store")) read_store(*table, config.store);
+    live(a.rewards.scheme != b.rewards.scheme, "rewards.scheme");
+    live(a.rewards.pplns_factor_milli != b.rewards.pplns_factor_milli, "rewards.pplns_factor");
+    live(a.rewards.fee_ppm != b.rewards.fee_ppm, "rewards.fee");
+    live(a.rewards.fee_account != b.rewards.fee_account, "rewards.fee_account");
+    if (a.rewards.maturity != b.rewards.maturity) {
+        changes.needs_restart.emplace_back("rewards.maturity");
+    }
+    if (a.store.ledger != b.store.ledger) changes.needs_restart.emplace_back("store.ledger");
 }
 
 }  // namespace adit::manager

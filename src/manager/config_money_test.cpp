@@ -124,10 +124,21 @@ TEST(MoneyConfig, PercentagesAreExact) {
     }
 }
 
-TEST(MoneyConfig, NamesTheSectionsThatAreNotInForceYet) {
-    EXPECT_THAT(good("").not_in_force, IsEmpty());
-    EXPECT_THAT(good("[store]\nledger = \"sqlite\"\n[rewards]\n").not_in_force,
-                ElementsAre("rewards", "store"));
+TEST(MoneyConfig, NamesTheSectionThatIsNotInForceYet) {
+    EXPECT_THAT(good("[store]\nledger = \"sqlite\"\n[rewards]\n").not_in_force, IsEmpty());
+    EXPECT_THAT(good("[payout]\n").not_in_force, ElementsAre("payout"));
+}
+
+TEST(MoneyConfig, TellsWhatChangesLive) {
+    const auto running = good("");
+    auto wanted = running;
+    EXPECT_THAT(changes_between(running, wanted).live, IsEmpty());
+    wanted.rewards.fee_ppm = 5;
+    wanted.rewards.maturity = 3;
+    wanted.store.ledger = "postgresql://x";
+    const auto changes = changes_between(running, wanted);
+    EXPECT_THAT(changes.live, ElementsAre("rewards.fee"));
+    EXPECT_THAT(changes.needs_restart, ElementsAre("rewards.maturity", "store.ledger"));
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ JobDesk::JobDesk(job::JobMakerSettings settings, job::JobId next_id, share::Reco
                                   "From a template to its job on the way to miners, milliseconds",
                                   metrics::latency_bounds_ms())) {}
 
-void JobDesk::on_template(job::TemplateRef source) {
+bool JobDesk::on_template(job::TemplateRef source) {
     const std::lock_guard lock(mutex_);
     const auto started_ns = clock_.steady_ns();
     auto made = maker_.make(source, clock_.steady_ms());
@@ -42,10 +42,10 @@ void JobDesk::on_template(job::TemplateRef source) {
                        {"height", source->height},
                        {"why", job::describe(made.error())}});
         // Better a block without transactions than work on a block that somebody has found.
-        if (source->previous == full_previous_) return;
+        if (source->previous == full_previous_) return false;
         source = without_transactions(*source);
         made = maker_.make(source, clock_.steady_ms());
-        if (!made) return;
+        if (!made) return false;
     } else if (source->complete) {
         full_previous_ = source->previous;
     }
@@ -71,6 +71,7 @@ void JobDesk::on_template(job::TemplateRef source) {
     } else {
         logger_.debug("job", "job refreshed", fields);
     }
+    return job->clean;
 }
 
 job::JobId JobDesk::take_id() {

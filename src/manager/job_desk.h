@@ -21,7 +21,8 @@ class JobDesk {
             stratum::StratumServer& server, metrics::Registry& registry, const base::Clock& clock,
             base::Logger& logger);
 
-    void on_template(job::TemplateRef source);
+    // True when it is for a new tip.
+    bool on_template(job::TemplateRef source);
     // An id that no job has or will have, for a job that is only written down. Any thread.
     job::JobId take_id();
 

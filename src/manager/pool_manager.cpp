@@ -10,6 +10,10 @@ namespace {
 
 // Most that the end of the pool waits for nodes that have not yet answered for a block.
 constexpr std::int64_t kBlockWaitMs = 3'000;
+// Most that a fact waits for log and ledger.
+constexpr std::int64_t kFactWaitMs = 10'000;
+// How long a start waits for the ledger before it leaves the reward rules for later.
+constexpr std::int64_t kCatchUpMs = 1'000;
 
 }  // namespace
 
@@ -36,6 +40,8 @@ struct PoolManager::Parts {
     std::unique_ptr<store::FileShareLog> log;
     std::unique_ptr<store::SqlLedger> slices;
     std::unique_ptr<store::TallyThread> tally;
+    std::unique_ptr<store::LogFactSink> facts;
+    std::unique_ptr<Settler> settler;
     std::unique_ptr<BlockDesk> blocks;
     std::unique_ptr<stratum::Server> server;
     std::unique_ptr<JobDesk> jobs;
@@ -85,9 +91,7 @@ std::expected<void, std::string> PoolManager::Parts::open_store() {
         store::FileShareLog::open(files, log_settings(config, *dir), clock, registry, logger);
     if (!share_log) return std::unexpected(share_log.error().text());
     log = std::move(*share_log);
-    store::SqlLedgerSettings ledger_settings;
-    ledger_settings.database = dir->ledger_file().string();
-    ledger_settings.slice_s = log->slice_s();
+    const auto ledger_settings = sql_ledger_settings(config, *dir, log->slice_s());
     auto ledger = store::SqlLedger::open(ledger_settings);
     if (!ledger) return std::unexpected(ledger.error());
     slices = std::move(*ledger);
@@ -95,7 +99,19 @@ std::expected<void, std::string> PoolManager::Parts::open_store() {
     tally_settings.log_dir = dir->log_dir();
     tally = std::make_unique<store::TallyThread>(files, tally_settings, *log, *slices, clock,
                                                  registry, logger);
-    return tally->start();
+    if (auto started = tally->start(); !started) return started;
+    facts = std::make_unique<store::LogFactSink>(*log, *tally, clock, kFactWaitMs);
+    settler =
+        std::make_unique<Settler>(watch_settings(config), *slices, *facts, registry, clock, logger);
+    // Before the first share, unless the ledger has much to catch up with: then the miners go
+    // first.
+    if (!tally->wait_folded(log->durable_position(), kCatchUpMs)) {
+        settler->want_rules(rules_of(config));
+    } else if (const auto ruled = settler->set_rules(rules_of(config)); !ruled) {
+        logger.warning("ledger", "the reward rules could not be written down yet",
+                       {{"why", ruled.error()}});
+    }
+    return {};
 }
 
 std::expected<void, std::string> PoolManager::Parts::listen() {
@@ -138,7 +154,10 @@ NodeSide PoolManager::Parts::connect() {
         blocks->on_report(report);
         pool->on_report(report);
         // Work on the block just accepted should begin now, not with the next probe.
-        if (report.state == node::SubmitState::accepted) pool->kick();
+        if (report.state == node::SubmitState::accepted) {
+            pool->kick();
+            settler->kick();
+        }
     });
     node::ChainScanSettings scan;
     scan.network = config.pool.chain;
@@ -153,7 +172,9 @@ NodeSide PoolManager::Parts::connect() {
                                                 config.pool.signature));
         },
         registry, clock, logger);
-    side.pool->set_listener([this](job::TemplateRef source) { jobs->on_template(source); });
+    side.pool->set_listener([this](job::TemplateRef source) {
+        if (jobs->on_template(source)) settler->kick();
+    });
     side.submitter->start();
     blocks->set_submitter(side.submitter);
     side.scan->start();
@@ -174,6 +195,7 @@ std::expected<void, std::string> PoolManager::Parts::start() {
         scanned.emplace(files, dir->scan_file(), logger);
         nodes = connect();
     }
+    settler->start();
     sampler = std::make_unique<Sampler>([this] { return server->accepted_difficulty(); },
                                         [this] {
                                             const std::lock_guard lock(node_mutex);
@@ -199,6 +221,8 @@ bool PoolManager::Parts::stop(std::int64_t limit_ms) {
             std::chrono::steady_clock::time_point(std::chrono::milliseconds(deadline_ms)));
     }
     sampler.reset();
+    if (facts) facts->stop();
+    if (settler) settler->stop();
     {
         const std::lock_guard lock(node_mutex);
         nodes.stop_sources();
@@ -257,6 +281,11 @@ ReloadReport PoolManager::reload(const Config& wanted) {
         auto next = parts.connect();
         parts.nodes.stop();
         parts.nodes = std::move(next);
+        parts.settler->set_nodes(node_settings(parts.config));
+    }
+    parts.config.rewards = rewards_of(parts.config.rewards, wanted.rewards);
+    if (const auto ruled = parts.settler->set_rules(rules_of(parts.config)); !ruled) {
+        report.problems.push_back(ruled.error());
     }
     return report;
 }

@@ -12,6 +12,9 @@ constexpr std::size_t kMostShards = 16;
 // Jobs are refreshed this much before refresh_s has passed, so that miners hear of one in time and
 // no connection needs a keep-alive of its own.
 constexpr int kRefreshLeadMs = 1'000;
+// Own blocks are looked at this often, besides at every new tip: a block that was just found is not
+// in the ledger yet when its tip arrives.
+constexpr int kBlockWatchMs = 5'000;
 
 }  // namespace
 
@@ -60,6 +63,40 @@ store::ShareLogSettings log_settings(const Config& config, const store::DataDir&
     settings.gather_us = config.share.gather_us;
     settings.stall_ms = config.share.stall_ms;
     return settings;
+}
+
+store::SqlLedgerSettings sql_ledger_settings(const Config& config, const store::DataDir& dir,
+                                             std::uint32_t slice_s) {
+    store::SqlLedgerSettings settings;
+    settings.database =
+        config.store.ledger == "sqlite" ? dir.ledger_file().string() : config.store.ledger;
+    settings.slice_s = slice_s;
+    return settings;
+}
+
+node::BlockWatchSettings watch_settings(const Config& config) {
+    node::BlockWatchSettings settings;
+    settings.network = config.pool.chain;
+    settings.nodes = node_settings(config);
+    settings.interval_ms = kBlockWatchMs;
+    settings.rules.maturity = static_cast<std::int32_t>(config.rewards.maturity);
+    return settings;
+}
+
+share::RulesRecord rules_of(const Config& config) {
+    share::RulesRecord rules;
+    rules.scheme = config.rewards.scheme;
+    rules.mode = share::PayoutMode::none;
+    rules.pplns_factor_milli = config.rewards.pplns_factor_milli;
+    rules.fee_ppm = config.rewards.fee_ppm;
+    rules.fee_account = config.rewards.fee_account;
+    return rules;
+}
+
+RewardsConfig rewards_of(const RewardsConfig& running, const RewardsConfig& wanted) {
+    auto rewards = wanted;
+    rewards.maturity = running.maturity;
+    return rewards;
 }
 
 std::vector<node::NodeSettings> node_settings(const Config& config) {

@@ -6,6 +6,7 @@
 #include "manager/config.h"
 #include "manager/job_desk.h"
 #include "manager/sampler.h"
+#include "manager/settler.h"
 #include "node/block_submitter.h"
 #include "node/chain_scan.h"
 #include "node/node_pool.h"
@@ -13,6 +14,7 @@
 #include "store/data_dir.h"
 #include "store/extranonce_store.h"
 #include "store/file_share_log.h"
+#include "store/log_fact_sink.h"
 #include "store/sql_ledger.h"
 #include "store/tally_thread.h"
 #include "stratum/server.h"
@@ -23,6 +25,13 @@ std::shared_ptr<const stratum::SessionSettings> session_settings(const Config& c
 stratum::ServerLimits server_limits(const Config& config);
 stratum::ServerSettings server_settings(const Config& config);
 store::ShareLogSettings log_settings(const Config& config, const store::DataDir& dir);
+store::SqlLedgerSettings sql_ledger_settings(const Config& config, const store::DataDir& dir,
+                                             std::uint32_t slice_s);
+node::BlockWatchSettings watch_settings(const Config& config);
+// The reward rules as they go into the log. Their payout mode is none: nothing is paid yet.
+share::RulesRecord rules_of(const Config& config);
+// What of [rewards] changes while the pool runs.
+RewardsConfig rewards_of(const RewardsConfig& running, const RewardsConfig& wanted);
 std::vector<node::NodeSettings> node_settings(const Config& config);
 node::NodePoolSettings pool_settings(const Config& config);
 // Shards that this configuration asks for: as many as cores but one, unless it names a number.

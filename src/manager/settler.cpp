@@ -133,6 +133,11 @@ ledger::Stored<void> Settler::set_rules(share::RulesRecord rules) {
     return put_rules_locked();
 }
 
+void Settler::want_rules(share::RulesRecord rules) {
+    const std::lock_guard lock(rules_mutex_);
+    wanted_ = std::move(rules);
+}
+
 ledger::Stored<void> Settler::put_rules_locked() {
     if (!wanted_) return {};
     const auto rows = reader_.rules_rows();

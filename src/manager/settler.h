@@ -35,6 +35,8 @@ class Settler final : public node::BlockBooks {
     // takes. After an error, a sentence, every round tries again until they are in force. From any
     // thread.
     ledger::Stored<void> set_rules(share::RulesRecord rules);
+    // The same, but leaves the writing to the rounds.
+    void want_rules(share::RulesRecord rules);
 
     // Complete rounds over all blocks with the nodes of now. From any thread, but not during
     // set_nodes().
