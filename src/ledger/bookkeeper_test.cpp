@@ -274,7 +274,8 @@ TEST(Bookkeeper, RefusesForEveryReasonAndNotesIt) {
     }
     EXPECT_EQ(*books.journal.balances(), balances);
     std::vector<FactRefusal> kept;
-    for (const auto& row : *books.journal.refused()) {
+    const auto rows = books.journal.refused();
+    for (const auto& row : *rows) {
         kept.push_back(row.refusal);
         EXPECT_NE(row.what, "");
     }
