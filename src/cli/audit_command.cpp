@@ -1,5 +1,6 @@
 #include "cli/audit_command.h"
 
+#include "cli/books_command.h"
 #include "cli/run_command.h"
 #include "cli/terminal.h"
 #include "node/chain_audit.h"
@@ -120,21 +121,6 @@ ChainResult compare_chain(const manager::Config& config, store::LogAudit& audit)
     return result;
 }
 
-// Null when the pool has made none yet.
-std::expected<std::unique_ptr<store::SqlLedger>, std::string> open_ledger(
-    const manager::Config& config, const std::filesystem::path& root) {
-    store::SqlLedgerSettings settings;
-    settings.read_only = true;
-    if (store::is_postgres_url(config.store.ledger)) {
-        settings.database = config.store.ledger;
-    } else {
-        const auto file = root / "ledger.sqlite";
-        if (!std::filesystem::exists(file)) return nullptr;
-        settings.database = file.string();
-    }
-    return store::SqlLedger::open(settings);
-}
-
 }  // namespace
 
 int audit(const AuditOptions& options, std::FILE* out) {
@@ -148,7 +134,7 @@ int audit(const AuditOptions& options, std::FILE* out) {
         return impossible(fmt::format("{} holds no share log; has the pool run with this data_dir?",
                                       root.string()));
     }
-    const auto ledger = open_ledger(*config, root);
+    const auto ledger = open_books(*config);
     if (!ledger) return impossible(ledger.error());
     store::PosixFileSystem files;
     Terminal terminal(stderr, is_interactive(stderr));

@@ -2,7 +2,6 @@
 
 #include "cli/books_text.h"
 #include "cli/run_command.h"
-#include "store/sql_ledger.h"
 
 #include <CLI/CLI.hpp>
 
@@ -88,24 +87,17 @@ void add_export(CLI::App& app, int* exit_code) {
 
 }  // namespace
 
-ledger::Stored<std::unique_ptr<ledger::LedgerReader>> open_books(const manager::Config& config) {
+ledger::Stored<std::unique_ptr<store::SqlLedger>> open_books(const manager::Config& config) {
     store::SqlLedgerSettings settings;
     settings.read_only = true;
-    settings.database = config.store.ledger;
-    if (!store::is_postgres_url(config.store.ledger)) {
-        const auto file = std::filesystem::path(config.pool.data_dir) / "ledger.sqlite";
-        if (!std::filesystem::exists(file)) {
-            return std::unexpected(fmt::format(
-                "{} holds no ledger; has the pool run with this data_dir?", config.pool.data_dir));
-        }
-        settings.database = file.string();
+    settings.database = store::ledger_database(config.store.ledger, config.pool.data_dir);
+    if (!store::is_postgres_url(settings.database) && !std::filesystem::exists(settings.database)) {
+        return nullptr;
     }
-    auto opened = store::SqlLedger::open(settings);
-    if (!opened) return std::unexpected(opened.error());
-    return std::move(*opened);
+    return store::SqlLedger::open(settings);
 }
 
-std::expected<std::unique_ptr<ledger::LedgerReader>, int> books_of(const std::string& config_file) {
+std::expected<std::unique_ptr<store::SqlLedger>, int> books_of(const std::string& config_file) {
     const auto config = manager::load_config(config_file);
     if (!config) {
         print_faults(config.error());
@@ -113,6 +105,10 @@ std::expected<std::unique_ptr<ledger::LedgerReader>, int> books_of(const std::st
     }
     auto books = open_books(*config);
     if (!books) return std::unexpected(failed(books.error()));
+    if (*books == nullptr) {
+        return std::unexpected(failed(fmt::format(
+            "{} holds no ledger; has the pool run with this data_dir?", config->pool.data_dir)));
+    }
     return std::move(*books);
 }
 

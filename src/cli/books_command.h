@@ -2,8 +2,8 @@
 // a running pool and without one, and change nothing.
 #pragma once
 
-#include "ledger/journal.h"
 #include "manager/config.h"
+#include "store/sql_ledger.h"
 
 #include <cstdio>
 #include <memory>
@@ -20,12 +20,13 @@ inline constexpr int kBooksDone = 0;
 inline constexpr int kBooksFailed = 1;    // the ledger or the pool cannot be asked, or refused
 inline constexpr int kBooksBadUsage = 2;  // options or the configuration
 
-// The ledger that a configuration names, for reading only. The error is a sentence.
-ledger::Stored<std::unique_ptr<ledger::LedgerReader>> open_books(const manager::Config& config);
+// The ledger that a configuration names, for reading only; null when the pool has made none yet.
+// The error is a sentence.
+ledger::Stored<std::unique_ptr<store::SqlLedger>> open_books(const manager::Config& config);
 
 // Loads the configuration and opens its ledger; says what is wrong on stderr and returns the exit
 // code then.
-std::expected<std::unique_ptr<ledger::LedgerReader>, int> books_of(const std::string& config_file);
+std::expected<std::unique_ptr<store::SqlLedger>, int> books_of(const std::string& config_file);
 
 // One account (empty: all), as a table or JSON.
 int show_balance(const std::string& config_file, const std::string& account, bool json,

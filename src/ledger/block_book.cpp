@@ -9,20 +9,6 @@ namespace {
 
 using share::BlockFact;
 
-BlockState state_after(BlockFact fact) {
-    switch (fact) {
-        case BlockFact::confirmed:
-            return BlockState::confirmed;
-        case BlockFact::contested:
-            return BlockState::contested;
-        case BlockFact::mature:
-            return BlockState::mature;
-        case BlockFact::orphaned:
-            return BlockState::orphaned;
-    }
-    return BlockState::found;
-}
-
 bool is_possible(BlockState from, BlockFact fact) {
     switch (fact) {
         case BlockFact::confirmed:

@@ -86,6 +86,20 @@ std::string_view name_of(Purpose purpose) {
     return "unknown";
 }
 
+BlockState state_after(share::BlockFact fact) {
+    switch (fact) {
+        case share::BlockFact::confirmed:
+            return BlockState::confirmed;
+        case share::BlockFact::contested:
+            return BlockState::contested;
+        case share::BlockFact::mature:
+            return BlockState::mature;
+        case share::BlockFact::orphaned:
+            return BlockState::orphaned;
+    }
+    return BlockState::found;
+}
+
 std::string_view name_of(BlockState state) {
     switch (state) {
         case BlockState::found:

@@ -104,6 +104,8 @@ enum class BlockState : std::uint8_t {
     orphaned = 4,   // nothing is credited (any more)
 };
 std::string_view name_of(BlockState state);
+// The state that a fact leads to.
+BlockState state_after(share::BlockFact fact);
 
 // A slice of one instance.
 struct SliceRef {

@@ -68,8 +68,7 @@ store::ShareLogSettings log_settings(const Config& config, const store::DataDir&
 store::SqlLedgerSettings sql_ledger_settings(const Config& config, const store::DataDir& dir,
                                              std::uint32_t slice_s) {
     store::SqlLedgerSettings settings;
-    settings.database =
-        config.store.ledger == "sqlite" ? dir.ledger_file().string() : config.store.ledger;
+    settings.database = store::ledger_database(config.store.ledger, dir.root());
     settings.slice_s = slice_s;
     return settings;
 }

@@ -9,20 +9,6 @@ using ledger::BlockRow;
 using ledger::BlockState;
 using share::BlockFact;
 
-BlockState state_after(BlockFact fact) {
-    switch (fact) {
-        case BlockFact::confirmed:
-            return BlockState::confirmed;
-        case BlockFact::contested:
-            return BlockState::contested;
-        case BlockFact::mature:
-            return BlockState::mature;
-        case BlockFact::orphaned:
-            break;
-    }
-    return BlockState::orphaned;
-}
-
 // "2.5": a whole number of thousandths.
 std::string thousandths(std::uint32_t milli) {
     return fmt::format("{}.{:03}", milli / 1'000, milli % 1'000);
@@ -31,14 +17,6 @@ std::string thousandths(std::uint32_t milli) {
 // "1.25 %", exactly.
 std::string percent(std::uint32_t ppm) {
     return fmt::format("{}.{:04} %", ppm / 10'000, ppm % 10'000);
-}
-
-// A state has the name of the fact that led to it.
-std::string_view state_name(BlockState state) {
-    static_assert(static_cast<int>(BlockState::confirmed) ==
-                  static_cast<int>(BlockFact::confirmed));
-    static_assert(static_cast<int>(BlockState::orphaned) == static_cast<int>(BlockFact::orphaned));
-    return state == BlockState::found ? "found" : share::name_of(static_cast<BlockFact>(state));
 }
 
 bool same_rules(share::RulesRecord a, share::RulesRecord b) {
@@ -78,7 +56,7 @@ Settler::Settler(node::BlockWatchSettings watch, ledger::LedgerReader& reader,
                                 "What all accounts together are off zero; anything but 0 is a "
                                 "broken ledger.")) {
     for (std::size_t i = 0; i < kStates; ++i) {
-        const std::string name(state_name(static_cast<BlockState>(i)));
+        const std::string name(ledger::name_of(static_cast<BlockState>(i)));
         states_[i] =
             &registry.gauge("adit_blocks_by_state", "Found blocks by state.", {{"state", name}});
         if (i > 0) {
@@ -230,14 +208,15 @@ std::optional<BlockState> Settler::take(const node::WatchedBlock& block,
                  after ? "it is not there any more" : after.error());
         return std::nullopt;
     }
-    if ((*after)->transition != fact.transition || (*after)->state != state_after(fact.fact)) {
+    if ((*after)->transition != fact.transition ||
+        (*after)->state != ledger::state_after(fact.fact)) {
         refused_[block.hash] = same;
         refused_total_.add();
         logger_.error("ledger", "the ledger refused what became of a found block",
                       {{"block", fact.hash.rpc_hex()},
                        {"fact", share::name_of(fact.fact)},
                        {"transition", fact.transition},
-                       {"state", state_name((*after)->state)}});
+                       {"state", ledger::name_of((*after)->state)}});
         return std::nullopt;
     }
     refused_.erase(block.hash);

@@ -20,7 +20,6 @@ class DataDir {
     const std::filesystem::path& root() const { return root_; }
     std::filesystem::path log_dir() const { return root_ / "log"; }
     std::filesystem::path blocks_dir() const { return root_ / "blocks"; }
-    std::filesystem::path ledger_file() const { return root_ / "ledger.sqlite"; }
     std::filesystem::path scan_file() const { return root_ / "scan"; }
     std::filesystem::path extranonce_file() const { return root_ / "extranonce"; }
 

@@ -7,6 +7,10 @@
 
 namespace adit::store {
 
+std::string ledger_database(const std::string& configured, const std::filesystem::path& data_dir) {
+    return configured == "sqlite" ? (data_dir / "ledger.sqlite").string() : configured;
+}
+
 bool is_postgres_url(std::string_view database) {
     return database.starts_with("postgresql:") || database.starts_with("postgres:");
 }

@@ -30,6 +30,10 @@ struct SqlLedgerSettings {
     std::function<bool(int step)> fail_point = {};
 };
 
+// The database that `store.ledger` of the configuration names: a URL as it is, or for "sqlite" the
+// file in the data directory.
+std::string ledger_database(const std::string& configured, const std::filesystem::path& data_dir);
+
 // "postgresql:" or "postgres:" URLs; everything else is a file.
 bool is_postgres_url(std::string_view database);
 
