@@ -104,8 +104,9 @@ ChainResult compare_chain(const manager::Config& config, store::LogAudit& audit)
         settings.payout_confirmations = static_cast<std::int32_t>(config.payout.confirmations);
         std::vector<ledger::AuditDifference> differences;
         const auto count = node::compare_with_chain(
-            client, settings, audit.books(),
-            [&](ledger::AuditDifference difference) { differences.push_back(difference); });
+            client, settings, audit.books(), [&](ledger::AuditDifference difference) {
+                differences.push_back(std::move(difference));
+            });
         if (!count) {
             result.trouble.push_back(fmt::format("node {}: {}", configured.name, count.error()));
             continue;
