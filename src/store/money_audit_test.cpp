@@ -79,7 +79,10 @@ class MoneyAuditTest : public ::testing::Test {
         block.account = account;
         block.worker = "rig";
         block.found_wall_ms = bench_.clock.wall_ms();
+        // Shares that come while the block waits for a commit may stand before it.
+        const auto before = bench_.log->durable_position();
         bench_.log->record_block(block, "block");
+        EXPECT_TRUE(bench_.log->wait_past(before, {}, kPatienceMs));
         return block.hash;
     }
     void say(const chain::Hash256& block, std::uint32_t transition, share::BlockFact what) {
