@@ -85,7 +85,9 @@ std::optional<FactRefusal> Bookkeeper::on(const share::SettingsRecord& settings)
 }
 
 std::optional<FactRefusal> Bookkeeper::on(const share::ExplainRecord& explained, const Fact& fact) {
-    if (journal_.is_explained(explained.txid)) return FactRefusal::already_explained;
+    if (journal_.is_explained(explained.txid, explained.account)) {
+        return FactRefusal::already_explained;
+    }
     if (explained.amount_sat < 0 || !Amount::from_sat(explained.amount_sat)) {
         return FactRefusal::bad_amounts;
     }

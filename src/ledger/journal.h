@@ -295,7 +295,8 @@ class Journal {
     // The payout that a transaction was signed for; nullopt: none.
     virtual std::optional<share::PayoutId> payout_of(const chain::Hash256& txid) = 0;
 
-    virtual bool is_explained(const chain::Hash256& txid) = 0;
+    // What this spend took from this account (empty: from none).
+    virtual bool is_explained(const chain::Hash256& txid, std::string_view account) = 0;
     virtual void add_explained(const share::ExplainRecord& explained) = 0;
 
     virtual void add_refused(const RefusedFact& refused) = 0;

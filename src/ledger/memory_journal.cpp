@@ -225,8 +225,10 @@ std::optional<share::PayoutId> MemoryJournal::payout_of(const chain::Hash256& tx
     return find_in(payout_of_, txid);
 }
 
-bool MemoryJournal::is_explained(const chain::Hash256& txid) {
-    return std::ranges::find(explained_, txid, &share::ExplainRecord::txid) != explained_.end();
+bool MemoryJournal::is_explained(const chain::Hash256& txid, std::string_view account) {
+    return std::ranges::any_of(explained_, [&](const share::ExplainRecord& record) {
+        return record.txid == txid && record.account == account;
+    });
 }
 
 void MemoryJournal::add_explained(const share::ExplainRecord& explained) {

@@ -53,7 +53,7 @@ class MemoryJournal final : public Journal, public LedgerReader {
     std::vector<share::PayoutSignedRecord> attempts(share::PayoutId id) override;
     void add_attempt(const share::PayoutSignedRecord& attempt) override;
     std::optional<share::PayoutId> payout_of(const chain::Hash256& txid) override;
-    bool is_explained(const chain::Hash256& txid) override;
+    bool is_explained(const chain::Hash256& txid, std::string_view account) override;
     void add_explained(const share::ExplainRecord& explained) override;
     void add_refused(const RefusedFact& refused) override;
 

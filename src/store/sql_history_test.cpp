@@ -180,8 +180,9 @@ class Historian {
     }
     void explain_and_snapshot(ledger::Journal& journal) {
         const auto txid = known_hash();
-        if (!journal.is_explained(txid)) {
-            journal.add_explained({txid, miner(), amount().sat(), time_ms(), words()});
+        const auto account = miner();
+        if (!journal.is_explained(txid, account)) {
+            journal.add_explained({txid, account, amount().sat(), time_ms(), words()});
         }
         share::SnapshotRecord snapshot;
         snapshot.id = journal.last_snapshot(journal.instance()) + 1;

@@ -57,7 +57,7 @@ class SqlJournal final : public ledger::Journal {
     void add_attempt(const share::PayoutSignedRecord& attempt) override;
     std::optional<share::PayoutId> payout_of(const chain::Hash256& txid) override;
 
-    bool is_explained(const chain::Hash256& txid) override;
+    bool is_explained(const chain::Hash256& txid, std::string_view account) override;
     void add_explained(const share::ExplainRecord& explained) override;
     void add_refused(const ledger::RefusedFact& refused) override;
 

@@ -108,9 +108,10 @@ std::optional<share::PayoutId> SqlJournal::payout_of(const chain::Hash256& txid)
     return find_payout_of(connection_, txid);
 }
 
-bool SqlJournal::is_explained(const chain::Hash256& txid) {
-    auto row = connection_.prepare("SELECT number FROM explained WHERE txid = $1");
-    return row.bind(txid).step();
+bool SqlJournal::is_explained(const chain::Hash256& txid, std::string_view account) {
+    auto row =
+        connection_.prepare("SELECT number FROM explained WHERE txid = $1 AND account = $2");
+    return row.bind(txid).bind(account).step();
 }
 
 void SqlJournal::add_explained(const share::ExplainRecord& explained) {

@@ -378,10 +378,12 @@ TEST_P(SqlJournalTest, KeepsSnapshotsExplanationsAndRefusals) {
         EXPECT_EQ(journal.snapshot(0, 8), snapshot);
         EXPECT_EQ(journal.snapshot(0, 9), std::nullopt);
         EXPECT_EQ(journal.snapshot(1, 8), std::nullopt);
-        EXPECT_FALSE(journal.is_explained(hash_of(9)));
+        EXPECT_FALSE(journal.is_explained(hash_of(9), "alice"));
         journal.add_explained(explained);
         journal.add_explained(later);
-        EXPECT_TRUE(journal.is_explained(hash_of(9)));
+        EXPECT_TRUE(journal.is_explained(hash_of(9), "alice"));
+        EXPECT_FALSE(journal.is_explained(hash_of(9), "bob"));
+        EXPECT_TRUE(journal.is_explained(hash_of(1), ""));
         journal.add_refused(refused);
         journal.add_refused(same);
     });

@@ -70,8 +70,9 @@ CREATE TABLE payees (payout INT NOT NULL, place INT NOT NULL, account TEXT NOT N
 CREATE TABLE attempts (payout INT NOT NULL, attempt INT NOT NULL, txid BLOB NOT NULL UNIQUE,
     fee_sat INT NOT NULL, at_wall_ms INT NOT NULL, raw BLOB NOT NULL,
     PRIMARY KEY (payout, attempt));
-CREATE TABLE explained (txid BLOB PRIMARY KEY, number INT NOT NULL, account TEXT NOT NULL,
-    amount_sat INT NOT NULL, at_wall_ms INT NOT NULL, note TEXT NOT NULL);
+CREATE TABLE explained (txid BLOB NOT NULL, number INT NOT NULL, account TEXT NOT NULL,
+    amount_sat INT NOT NULL, at_wall_ms INT NOT NULL, note TEXT NOT NULL,
+    PRIMARY KEY (txid, account));
 CREATE TABLE snapshots (instance INT NOT NULL, id INT NOT NULL, record BLOB NOT NULL,
     PRIMARY KEY (instance, id));
 CREATE TABLE refused (number INT PRIMARY KEY, position INT NOT NULL, time_ms INT NOT NULL,

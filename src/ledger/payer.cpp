@@ -1,0 +1,458 @@
+#include "ledger/payer.h"
+
+#include "chain/address.h"
+#include "ledger/payout_follower.h"
+#include "ledger/payout_rounds.h"
+#include "ledger/posting.h"
+
+#include <algorithm>
+
+namespace adit::ledger {
+
+std::string_view name_of(WalletFault fault) {
+    switch (fault) {
+        case WalletFault::unreachable:
+            return "unreachable";
+        case WalletFault::not_ready:
+            return "not_ready";
+        case WalletFault::no_wallet:
+            return "no_wallet";
+        case WalletFault::locked:
+            return "locked";
+        case WalletFault::refused:
+            return "refused";
+        case WalletFault::malformed:
+            return "malformed";
+    }
+    return "unreachable";
+}
+
+std::string_view name_of(PayoutHold hold) {
+    switch (hold) {
+        case PayoutHold::none:
+            return "none";
+        case PayoutHold::wallet_unreachable:
+            return "wallet_unreachable";
+        case PayoutHold::wallet_not_ready:
+            return "wallet_not_ready";
+        case PayoutHold::wallet_locked:
+            return "wallet_locked";
+        case PayoutHold::wallet_short:
+            return "wallet_short";
+        case PayoutHold::unknown_spend:
+            return "unknown_spend";
+        case PayoutHold::daily_cap:
+            return "daily_cap";
+        case PayoutHold::ledger_unreachable:
+            return "ledger_unreachable";
+        case PayoutHold::ledger_broken:
+            return "ledger_broken";
+        case PayoutHold::refused:
+            return "refused";
+    }
+    return "none";
+}
+
+namespace {
+
+constexpr std::int32_t kReplaceDepth = 100;
+
+std::unexpected<std::string> refuse(std::string why) {
+    return std::unexpected(std::move(why));
+}
+
+}  // namespace
+
+class Payer::Core {
+ public:
+    Core(PayerSettings settings, LedgerReader& reader, FactSink& sink, Wallet& wallet,
+         SpendWitness& witness, metrics::Registry& registry, const base::Clock& clock,
+         base::Logger& logger)
+        : settings_(std::move(settings)),
+          metrics_(registry),
+          parts_{settings_, reader, sink, wallet, witness, clock, logger, metrics_},
+          follower_(parts_),
+          rounds_(parts_) {}
+
+    PayoutStatus step();
+    Stored<PayoutRound> run(bool dry);
+    Stored<PayoutRow> approve(share::PayoutId id, std::string_view note);
+    Stored<PayoutRow> cancel(share::PayoutId id, std::string_view note);
+    Stored<PayoutRow> replace(share::PayoutId id, std::string_view note);
+    Stored<std::vector<share::ExplainRecord>> explain(const SpendExplanation& explanation);
+    const PayoutStatus& status() const { return status_; }
+
+ private:
+    OrHeld<std::vector<PayoutRow>> follow_all();
+    OrHeld<void> lock_again(const std::vector<OpenPayout>& open);
+    OrHeld<PayoutRound> round(bool dry);
+    Stored<PayoutRow> decide(share::PayoutId id, PayoutState from, share::PayoutFact what,
+                             std::string_view note);
+    OrHeld<share::PayoutFactRecord> new_anchor(const OpenPayout& payout);
+    Stored<std::vector<share::ExplainRecord>> explanations(const SpendExplanation& explanation);
+    void hold(const Held& held);
+    void tell();
+
+    const PayerSettings settings_;
+    PayerMetrics metrics_;
+    PayerParts parts_;
+    PayoutFollower follower_;
+    PayoutRounds rounds_;
+    PayoutStatus status_;
+    PayoutHold told_ = PayoutHold::none;
+    bool locked_again_ = false;
+    std::optional<std::int64_t> next_steady_ms_;
+    Held round_hold_;  // of the last round, until the next
+};
+
+void Payer::Core::hold(const Held& held) {
+    if (status_.hold != PayoutHold::none) return;
+    status_.hold = held.hold;
+    status_.hold_text = held.text;
+    // The node may have come up without what it had locked.
+    if (held.hold == PayoutHold::wallet_unreachable) locked_again_ = false;
+    if (held.hold != PayoutHold::daily_cap) metrics_.failures.add();
+}
+
+void Payer::Core::tell() {
+    for (std::size_t i = 0; i < metrics_.holds.size(); ++i)
+        metrics_.holds[i]->set(static_cast<PayoutHold>(i) == status_.hold ? 1 : 0);
+    status_.alerts.clear();
+    for (const auto& [id, text] : follower_.alerts())
+        status_.alerts.push_back(text);
+    metrics_.alerts.set(static_cast<double>(status_.alerts.size()));
+    metrics_.unknown_spends.set(static_cast<double>(status_.unknown_spends.size()));
+    if (status_.hold == told_) return;
+    told_ = status_.hold;
+    if (told_ == PayoutHold::none)
+        parts_.logger.info("payout", "payouts go on");
+    else
+        parts_.logger.error("payout", "payouts are held up",
+                            {{"reason", name_of(told_)}, {"why", status_.hold_text}});
+}
+
+OrHeld<void> Payer::Core::lock_again(const std::vector<OpenPayout>& open) {
+    if (locked_again_) return {};
+    OutPoints needed;
+    for (const auto& payout : open) {
+        if (payout.row.state != PayoutState::confirmed) add_outpoints(needed, payout);
+    }
+    std::vector<chain::OutPoint> present;
+    for (const auto& outpoint : needed) {
+        const auto coin = parts_.wallet.coin(outpoint);
+        if (!coin) return held_by(coin.error());
+        if (*coin) present.push_back(outpoint);
+    }
+    if (!present.empty()) {
+        if (const auto locked = parts_.wallet.lock(present); !locked) {
+            return held_by(locked.error());
+        }
+    }
+    locked_again_ = true;
+    return {};
+}
+
+// Returns all payouts as they are afterwards.
+OrHeld<std::vector<PayoutRow>> Payer::Core::follow_all() {
+    auto rows = parts_.reader.payout_rows();
+    if (!rows) return held_by_ledger(rows.error());
+    const auto open = load_open(parts_.reader, *rows);
+    if (!open) return std::unexpected(open.error());
+    const auto tip = parts_.wallet.tip();
+    if (!tip) return held_by(tip.error());
+    if (auto locked = lock_again(*open); !locked) return std::unexpected(locked.error());
+    OutPoints taken;
+    for (const auto& payout : *open)
+        add_outpoints(taken, payout);
+    std::optional<Held> first;
+    for (const auto& payout : *open) {
+        const auto followed = follower_.follow(payout.row.id, taken, *tip);
+        if (!followed && !first) first = followed.error();
+        // What was signed just now spends coins of its own.
+        const auto now = load(parts_.reader, payout.row);
+        if (now) add_outpoints(taken, *now);
+    }
+    auto after = parts_.reader.payout_rows();
+    if (!after) return held_by_ledger(after.error());
+    std::array<double, 7> counts{};
+    for (const auto& row : *after) {
+        counts[static_cast<std::size_t>(row.state)] += 1;
+        if (is_final(row.state)) follower_.forget(row.id);
+    }
+    for (std::size_t i = 0; i < counts.size(); ++i)
+        metrics_.states[i]->set(counts[i]);
+    if (first) return std::unexpected(std::move(*first));
+    return std::move(*after);
+}
+
+OrHeld<PayoutRound> Payer::Core::round(bool dry) {
+    const auto rows = parts_.reader.payout_rows();
+    if (!rows) return held_by_ledger(rows.error());
+    if (const auto tip = parts_.wallet.tip(); !tip) return held_by(tip.error());
+    auto round = rounds_.run(dry, *rows);
+    if (!dry) {
+        round_hold_ = {round.hold, round.hold_text};
+        status_.last_round_ms = parts_.clock.wall_ms();
+        status_.next_round_ms = status_.last_round_ms + settings_.interval_ms;
+        next_steady_ms_ = parts_.clock.steady_ms() + settings_.interval_ms;
+        if (const auto unknown = rounds_.unknown_spends()) status_.unknown_spends = *unknown;
+    }
+    return round;
+}
+
+PayoutStatus Payer::Core::step() {
+    status_.hold = PayoutHold::none;
+    status_.hold_text.clear();
+    if (const auto followed = follow_all(); !followed) hold(followed.error());
+    const bool due = !next_steady_ms_ || parts_.clock.steady_ms() >= *next_steady_ms_;
+    if (due && status_.hold == PayoutHold::none) {
+        if (const auto begun = round(false); !begun) {
+            hold(begun.error());
+        } else if (!begun->started.empty()) {
+            if (const auto followed = follow_all(); !followed) hold(followed.error());
+        }
+    }
+    if (round_hold_.hold != PayoutHold::none) hold(round_hold_);
+    tell();
+    return status_;
+}
+
+Stored<PayoutRound> Payer::Core::run(bool dry) {
+    auto begun = round(dry);
+    if (!begun) return refuse(begun.error().text);
+    if (dry) return std::move(*begun);
+    status_.hold = PayoutHold::none;
+    status_.hold_text.clear();
+    if (const auto followed = follow_all(); !followed) {
+        hold(followed.error());
+        if (begun->hold == PayoutHold::none) {
+            begun->hold = followed.error().hold;
+            begun->hold_text = followed.error().text;
+        }
+    }
+    if (round_hold_.hold != PayoutHold::none) hold(round_hold_);
+    tell();
+    return std::move(*begun);
+}
+
+Stored<PayoutRow> Payer::Core::decide(share::PayoutId id, PayoutState from, share::PayoutFact what,
+                                      std::string_view note) {
+    const auto row = load_row(parts_.reader, id);
+    if (!row) return refuse(row.error().text);
+    const bool cancels = what == share::PayoutFact::cancelled;
+    if (cancels && row->attempts > 0) {
+        return refuse(
+            fmt::format("payout {} was signed already (transaction {}); it can only be "
+                        "waited for",
+                        id, row->txid.rpc_hex()));
+    }
+    if (cancels ? is_final(row->state) : row->state != from) {
+        return refuse(fmt::format("payout {} is {}", id, name_of(row->state)));
+    }
+    share::PayoutFactRecord fact;
+    fact.fact = what;
+    fact.evidence = std::string(note);
+    auto after = record_fact(parts_, *row, fact);
+    if (!after) return refuse(after.error().text);
+    parts_.logger.info("payout", cancels ? "payout cancelled" : "payout approved",
+                       {{"payout", id}, {"note", note}});
+    return std::move(*after);
+}
+
+Stored<PayoutRow> Payer::Core::approve(share::PayoutId id, std::string_view note) {
+    return decide(id, PayoutState::waiting_approval, share::PayoutFact::approved, note);
+}
+
+Stored<PayoutRow> Payer::Core::cancel(share::PayoutId id, std::string_view note) {
+    auto row = decide(id, PayoutState::ready, share::PayoutFact::cancelled, note);
+    if (!row) return row;
+    follower_.forget(id);
+    // Its anchor is free again, unless the node is away: then it stays locked until somebody
+    // unlocks it, which the operator is told.
+    if (const auto unlocked = parts_.wallet.unlock({&row->anchor, 1}); !unlocked) {
+        parts_.logger.warning("payout", "the coin of a cancelled payout stays locked",
+                              {{"payout", id},
+                               {"txid", row->anchor.txid.rpc_hex()},
+                               {"index", row->anchor.index},
+                               {"why", unlocked.error().message}});
+    }
+    return row;
+}
+
+OrHeld<share::PayoutFactRecord> Payer::Core::new_anchor(const OpenPayout& payout) {
+    const auto& row = payout.row;
+    const auto state = anchor_state(parts_.wallet, row.anchor);
+    if (!state) return std::unexpected(state.error());
+    if (!state->rival || state->rival->txid.is_zero()) {
+        return held_as(PayoutHold::refused,
+                       fmt::format("nothing that {} knows has spent the anchor of payout {}",
+                                   parts_.wallet.name(), row.id));
+    }
+    const auto& rival = *state->rival;
+    for (const auto& attempt : payout.attempts) {
+        if (attempt.record.txid == rival.txid) {
+            return held_as(PayoutHold::refused,
+                           fmt::format("payout {} is paid by {}; it only has to become deep enough",
+                                       row.id, rival.txid.rpc_hex()));
+        }
+    }
+    const auto seen =
+        parts_.witness.all_have_seen(rival.outpoint, rival.txid, rival.block, kReplaceDepth);
+    if (!seen) return held_as(PayoutHold::refused, seen.error());
+    const auto rows = parts_.reader.payout_rows();
+    if (!rows) return held_by_ledger(rows.error());
+    const auto open = load_open(parts_.reader, *rows);
+    if (!open) return std::unexpected(open.error());
+    OutPoints taken;
+    for (const auto& other : *open)
+        add_outpoints(taken, other);
+    const auto coins = free_coins(parts_, taken);
+    if (!coins) return std::unexpected(coins.error());
+    const auto largest = std::ranges::max_element(*coins, {}, &Coin::value);
+    if (largest == coins->end()) {
+        return held_as(PayoutHold::wallet_short,
+                       fmt::format("{} has no free confirmed segwit coin", parts_.wallet.name()));
+    }
+    share::PayoutFactRecord fact;
+    fact.fact = share::PayoutFact::reanchored;
+    fact.anchor = largest->outpoint;
+    fact.anchor_value_sat = largest->value.sat();
+    fact.evidence = fmt::format("{} spent the anchor, {} deep on every node", rival.txid.rpc_hex(),
+                                kReplaceDepth);
+    return fact;
+}
+
+Stored<PayoutRow> Payer::Core::replace(share::PayoutId id, std::string_view note) {
+    const auto row = load_row(parts_.reader, id);
+    if (!row) return refuse(row.error().text);
+    if (row->state != PayoutState::conflicted) {
+        return refuse(fmt::format("payout {} is {}; only a conflicted one gets a new anchor", id,
+                                  name_of(row->state)));
+    }
+    const auto payout = load(parts_.reader, *row);
+    if (!payout) return refuse(payout.error().text);
+    auto fact = new_anchor(*payout);
+    if (!fact) return refuse(fact.error().text);
+    if (!note.empty()) fact->evidence += fmt::format("; {}", note);
+    auto after = record_fact(parts_, *row, *fact);
+    if (!after) return refuse(after.error().text);
+    if (const auto locked = parts_.wallet.lock({&after->anchor, 1}); !locked) {
+        locked_again_ = false;  // the next step does it
+    }
+    follower_.forget(id);
+    parts_.logger.warning("payout", "payout has a new anchor",
+                          {{"payout", id}, {"evidence", fact->evidence}});
+    return std::move(*after);
+}
+
+Stored<std::vector<share::ExplainRecord>> Payer::Core::explanations(
+    const SpendExplanation& explanation) {
+    share::ExplainRecord record;
+    record.txid = explanation.txid;
+    record.at_wall_ms = parts_.clock.wall_ms();
+    record.note = explanation.note.substr(0, share::kEvidenceLimit);
+    if (!explanation.debit_payees) {
+        record.account = explanation.account;
+        record.amount_sat = explanation.amount.sat();
+        if (record.account.empty() != (record.amount_sat == 0)) {
+            return refuse("name an account together with an amount, or neither");
+        }
+        return std::vector{record};
+    }
+    const auto transaction = parts_.wallet.transaction(explanation.txid);
+    if (!transaction) return refuse(transaction.error().message);
+    if (!*transaction) {
+        return refuse(fmt::format("{} does not know transaction {}", parts_.wallet.name(),
+                                  explanation.txid.rpc_hex()));
+    }
+    const auto balances = parts_.reader.balances();
+    if (!balances) return refuse(balances.error());
+    std::map<std::string, Amount> paid;
+    for (const auto& output : (*transaction)->outputs) {
+        const auto address =
+            chain::address_of_script(output.script, chain::params(settings_.network));
+        if (!address || output.script == settings_.change_script) continue;
+        const auto row = std::ranges::find(*balances, *address, &BalanceRow::account);
+        if (row != balances->end()) paid[*address] += Amount::of(output.value_sat);
+    }
+    std::vector<share::ExplainRecord> records;
+    for (const auto& [account, amount] : paid) {
+        record.account = account;
+        record.amount_sat = amount.sat();
+        records.push_back(record);
+    }
+    if (records.empty()) return refuse("it pays no address of an account");
+    return records;
+}
+
+Stored<std::vector<share::ExplainRecord>> Payer::Core::explain(
+    const SpendExplanation& explanation) {
+    const auto payout = parts_.reader.payout_of_txid(explanation.txid);
+    if (!payout) return refuse(payout.error());
+    if (*payout) {
+        return refuse(fmt::format("{} is the pool's own payout {}; it needs no explanation",
+                                  explanation.txid.rpc_hex(), **payout));
+    }
+    const auto known = parts_.wallet.status(explanation.txid);
+    if (!known) return refuse(known.error().message);
+    if (!*known) {
+        return refuse(fmt::format("{} does not know transaction {}", parts_.wallet.name(),
+                                  explanation.txid.rpc_hex()));
+    }
+    auto records = explanations(explanation);
+    if (!records) return records;
+    for (const auto& record : *records) {
+        if (auto recorded = parts_.sink.record(record); !recorded) return refuse(recorded.error());
+        const auto explained = parts_.reader.explained();
+        if (!explained) return refuse(explained.error());
+        if (std::ranges::find(*explained, record) == explained->end()) {
+            return refuse(
+                fmt::format("the ledger refused it: \"{}\" has no account, or the "
+                            "transaction was explained already",
+                            record.account));
+        }
+        parts_.logger.warning("payout", "a spend of the wallet was explained",
+                              {{"txid", record.txid.rpc_hex()},
+                               {"account", record.account},
+                               {"amount_btc", Amount::of(record.amount_sat).btc()},
+                               {"note", record.note}});
+    }
+    std::erase(status_.unknown_spends, explanation.txid);
+    if (round_hold_.hold == PayoutHold::unknown_spend) {
+        round_hold_ = {};
+        next_steady_ms_.reset();  // look again with the next step
+    }
+    return records;
+}
+
+Payer::Payer(PayerSettings settings, LedgerReader& reader, FactSink& sink, Wallet& wallet,
+             SpendWitness& witness, metrics::Registry& registry, const base::Clock& clock,
+             base::Logger& logger)
+    : core_(std::make_unique<Core>(std::move(settings), reader, sink, wallet, witness, registry,
+                                   clock, logger)) {}
+
+Payer::~Payer() = default;
+
+PayoutStatus Payer::step() {
+    return core_->step();
+}
+Stored<PayoutRound> Payer::run(bool dry) {
+    return core_->run(dry);
+}
+Stored<PayoutRow> Payer::approve(share::PayoutId id, std::string_view note) {
+    return core_->approve(id, note);
+}
+Stored<PayoutRow> Payer::cancel(share::PayoutId id, std::string_view note) {
+    return core_->cancel(id, note);
+}
+Stored<PayoutRow> Payer::replace(share::PayoutId id, std::string_view note) {
+    return core_->replace(id, note);
+}
+Stored<std::vector<share::ExplainRecord>> Payer::explain(const SpendExplanation& explanation) {
+    return core_->explain(explanation);
+}
+PayoutStatus Payer::status() const {
+    return core_->status();
+}
+
+}  // namespace adit::ledger
