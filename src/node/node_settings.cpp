@@ -51,6 +51,26 @@ std::expected<RpcEndpoint, std::string> parse_rpc_url(std::string_view url) {
     return endpoint;
 }
 
+NodeSettings at_wallet(NodeSettings node, std::string_view wallet) {
+    constexpr std::string_view kWalletPath = "/wallet/";
+    constexpr std::string_view kUnreserved = "-._~";
+    if (node.name.empty()) node.name = node.label();
+    node.rpc.resize(std::min(node.rpc.find(kWalletPath), node.rpc.size()));
+    while (node.rpc.ends_with('/'))
+        node.rpc.pop_back();
+    node.rpc += kWalletPath;
+    for (const char c : wallet) {
+        const bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+                           (c >= 'a' && c <= 'z') || kUnreserved.contains(c);
+        if (plain) {
+            node.rpc += c;
+        } else {
+            node.rpc += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+        }
+    }
+    return node;
+}
+
 std::string NodeSettings::label() const {
     if (!name.empty()) return name;
     const auto endpoint = parse_rpc_url(rpc);

@@ -30,4 +30,8 @@ struct RpcEndpoint {
 // what is wrong with the URL and what to write instead.
 std::expected<RpcEndpoint, std::string> parse_rpc_url(std::string_view url);
 
+// The same node with the address of one of its wallets, /wallet/NAME with the name percent-encoded
+// (RFC 3986), for calls about that wallet. A /wallet/ that the address has already gives way.
+NodeSettings at_wallet(NodeSettings node, std::string_view wallet);
+
 }  // namespace adit::node

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <condition_variable>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <netinet/in.h>
@@ -73,6 +74,19 @@ std::string template_transaction(std::int64_t fee_sat, std::uint32_t salt,
                        transaction.wtxid().rpc_hex(), depends, fee_sat, transaction.weight());
 }
 
+namespace {
+
+// The members of an answer.
+std::string ok(const std::string& result) {
+    return fmt::format(R"("result":{},"error":null)", result);
+}
+std::string no(int code, std::string_view message) {
+    return fmt::format(R"("result":null,"error":{{"code":{},"message":{}}})", code,
+                       json_quoted(message));
+}
+
+}  // namespace
+
 class ScriptedNode::Server {
  public:
     explicit Server(std::int32_t height) {
@@ -136,8 +150,10 @@ class ScriptedNode::Server {
     std::map<chain::Hash256, chain::Block> blocks;
     std::vector<chain::Hash256> best;  // best[0] has height 1
     std::vector<chain::Hash256> invalid;
-    std::map<std::string, std::string, std::less<>> answers;  // method to whole members
+    std::map<std::string, std::string, std::less<>> answers;             // method to whole members
+    std::map<std::string, std::deque<std::string>, std::less<>> queued;  // the same, each once
     std::map<std::string, std::uint64_t, std::less<>> calls;
+    std::map<std::string, std::string, std::less<>> last_params, last_paths;
     ScriptedNode::Hook hook;
     std::string credentials = "user:password";
     std::string chain_name = "regtest";
@@ -215,6 +231,8 @@ class ScriptedNode::Server {
         {
             std::unique_lock lock(mutex);
             ++calls[method];
+            last_params[method] = simdjson::minify(*json_field(call, "params"));
+            last_paths[method] = request.head.substr(0, request.head.find(" HTTP/")).substr(5);
             const bool allowed = request.head.find("Authorization: Basic " + base64(credentials)) !=
                                  std::string::npos;
             std::optional<RawAnswer> raw;
@@ -240,16 +258,13 @@ class ScriptedNode::Server {
         return write_all(fd, head + answer.body) && promised == answer.body.size();
     }
 
-    static std::string ok(const std::string& result) {
-        return fmt::format(R"("result":{},"error":null)", result);
-    }
-    static std::string no(int code, std::string_view message) {
-        return fmt::format(R"("result":null,"error":{{"code":{},"message":{}}})", code,
-                           json_quoted(message));
-    }
-
     std::string members_for(const std::string& method, const Json& params,
                             std::unique_lock<std::mutex>& lock) {
+        if (auto& next = queued[method]; !next.empty()) {
+            const auto members = std::move(next.front());
+            next.pop_front();
+            return members;
+        }
         if (const auto found = answers.find(method); found != answers.end()) return found->second;
         if (method == "getblockchaininfo") return chain_info();
         if (method == "getblocktemplate") return block_template(params, lock);
@@ -392,16 +407,24 @@ bool ScriptedNode::knows(const chain::Hash256& hash) const {
 }
 void ScriptedNode::set_result(const std::string& method, std::string json) {
     const std::lock_guard lock(server_->mutex);
-    server_->answers[method] = fmt::format(R"("result":{},"error":null)", json);
+    server_->answers[method] = ok(json);
 }
 void ScriptedNode::set_error(const std::string& method, int code, std::string message) {
     const std::lock_guard lock(server_->mutex);
-    server_->answers[method] = fmt::format(R"("result":null,"error":{{"code":{},"message":{}}})",
-                                           code, json_quoted(message));
+    server_->answers[method] = no(code, message);
+}
+void ScriptedNode::queue_result(const std::string& method, std::string json) {
+    const std::lock_guard lock(server_->mutex);
+    server_->queued[method].push_back(ok(json));
+}
+void ScriptedNode::queue_error(const std::string& method, int code, std::string message) {
+    const std::lock_guard lock(server_->mutex);
+    server_->queued[method].push_back(no(code, message));
 }
 void ScriptedNode::clear(const std::string& method) {
     const std::lock_guard lock(server_->mutex);
     server_->answers.erase(method);
+    server_->queued.erase(method);
 }
 void ScriptedNode::set_hook(Hook hook) {
     const std::lock_guard lock(server_->mutex);
@@ -433,6 +456,14 @@ std::uint64_t ScriptedNode::calls(const std::string& method) const {
     const std::lock_guard lock(server_->mutex);
     const auto found = server_->calls.find(method);
     return found == server_->calls.end() ? 0 : found->second;
+}
+std::string ScriptedNode::last_params(const std::string& method) const {
+    const std::lock_guard lock(server_->mutex);
+    return server_->last_params[method];
+}
+std::string ScriptedNode::last_path(const std::string& method) const {
+    const std::lock_guard lock(server_->mutex);
+    return server_->last_paths[method];
 }
 std::uint64_t ScriptedNode::connections() const {
     const std::lock_guard lock(server_->mutex);

@@ -53,6 +53,9 @@ class ScriptedNode {
     void set_result(const std::string& method, std::string json);
     void set_error(const std::string& method, int code, std::string message);
     void clear(const std::string& method);
+    // Whole answers that a method gives one after the other, each once, before all else.
+    void queue_result(const std::string& method, std::string json);
+    void queue_error(const std::string& method, int code, std::string message);
     // Asked first for every request; nullopt: answer normally.
     using Hook = std::function<std::optional<RawAnswer>(std::string_view method)>;
     void set_hook(Hook hook);
@@ -64,6 +67,9 @@ class ScriptedNode {
     void set_transactions(std::string json, std::int64_t fees_sat);
 
     std::uint64_t calls(const std::string& method) const;
+    // Of the last call of this method: its params as compact JSON, and the path it came to.
+    std::string last_params(const std::string& method) const;
+    std::string last_path(const std::string& method) const;
     std::uint64_t connections() const;
 
  private:

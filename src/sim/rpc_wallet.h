@@ -76,8 +76,9 @@ class WalletMethods {
     Json last_processed_block() const;
     Json common_json(const SimWallet& wallet, const WalletTransaction& known) const;
     // Appends what the wallet sent and received by a transaction, with `common` in each.
+    // with_change: also what it sent to its own change.
     void append_movements(const SimWallet& wallet, const WalletTransaction& known,
-                          const Json& common, Json& list) const;
+                          const Json& common, bool with_change, Json& list) const;
 
     SimChain& chain_;
     WalletSet& wallets_;

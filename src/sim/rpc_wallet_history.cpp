@@ -84,7 +84,7 @@ nlohmann::json WalletMethods::common_json(const SimWallet& wallet,
 }
 
 void WalletMethods::append_movements(const SimWallet& wallet, const WalletTransaction& known,
-                                     const Json& common, Json& list) const {
+                                     const Json& common, bool with_change, Json& list) const {
     const auto debit = wallet.debit_sat(known);
     const auto fee = value_out(known.transaction) - debit;
     const bool coinbase = known.transaction.is_coinbase();
@@ -92,7 +92,7 @@ void WalletMethods::append_movements(const SimWallet& wallet, const WalletTransa
     for (std::size_t i = 0; i < known.transaction.outputs.size(); ++i) {
         const auto& output = known.transaction.outputs[i];
         const bool mine = wallet.is_mine(output.script);
-        if (debit > 0 ? wallet.is_change(output.script) : !mine) continue;
+        if (debit > 0 ? !with_change && wallet.is_change(output.script) : !mine) continue;
         auto json = common;
         if (const auto address = chain::address_of_script(output.script, rpc_network())) {
             json["address"] = *address;
@@ -131,7 +131,7 @@ RpcFailure WalletMethods::get_transaction(SimWallet& wallet, const Json& params,
     result["amount"] = amount_json(credit - debit - fee);
     if (debit > 0) result["fee"] = amount_json(fee);
     auto& details = result["details"] = Json::array();
-    append_movements(wallet, *known, Json::object(), details);
+    append_movements(wallet, *known, Json::object(), false, details);
     result["hex"] = base::to_hex(known->transaction.serialize());
     result["lastprocessedblock"] = last_processed_block();
     return {};
@@ -149,7 +149,7 @@ RpcFailure WalletMethods::list_transactions(SimWallet& wallet, const Json& param
     if (skip < 0) return {rpc_code::kInvalidParameter, "Negative from"};
     Json all = Json::array();
     for (const auto* known : wallet.transactions()) {
-        append_movements(wallet, *known, common_json(wallet, *known), all);
+        append_movements(wallet, *known, common_json(wallet, *known), false, all);
     }
     if (label != "*") {
         Json labelled = Json::array();
@@ -170,7 +170,7 @@ RpcFailure WalletMethods::list_transactions(SimWallet& wallet, const Json& param
     return {};
 }
 
-// listsinceblock "blockhash" target_confirmations include_watchonly include_removed
+// listsinceblock "blockhash" target_confirmations include_watchonly include_removed include_change
 RpcFailure WalletMethods::list_since_block(SimWallet& wallet, const Json& params, Json& result) {
     const BlockEntry* asked = nullptr;
     if (const auto* given = parameter(params, 0); given != nullptr && *given != Json("")) {
@@ -184,6 +184,8 @@ RpcFailure WalletMethods::list_since_block(SimWallet& wallet, const Json& params
     if (auto failure = read(parameter(params, 1), "target_confirmations", target)) return failure;
     if (target < 1) return {rpc_code::kInvalidParameter, "Invalid parameter"};
     if (auto failure = read(parameter(params, 3), "include_removed", with_removed)) return failure;
+    bool with_change = false;
+    if (auto failure = read(parameter(params, 4), "include_change", with_change)) return failure;
     Json removed = Json::array();
     const auto* fork = asked;
     for (; fork != nullptr && !chain_.on_main_chain(*fork); fork = fork->parent) {
@@ -192,7 +194,7 @@ RpcFailure WalletMethods::list_since_block(SimWallet& wallet, const Json& params
         for (const auto& transaction : fork->block->transactions) {
             const auto* known = wallet.find(transaction.txid());
             if (known == nullptr) continue;
-            append_movements(wallet, *known, common_json(wallet, *known), removed);
+            append_movements(wallet, *known, common_json(wallet, *known), with_change, removed);
         }
     }
     const auto tip = chain_.tip().height;
@@ -200,7 +202,7 @@ RpcFailure WalletMethods::list_since_block(SimWallet& wallet, const Json& params
     for (const auto* known : wallet.transactions()) {
         const auto depth = std::abs(SimWallet::depth(*known, chain_));
         if (fork != nullptr && depth >= tip - fork->height + 1) continue;
-        append_movements(wallet, *known, common_json(wallet, *known), listed);
+        append_movements(wallet, *known, common_json(wallet, *known), with_change, listed);
     }
     const auto last = tip + 1 - std::min<std::int64_t>(target, tip + 1);
     result = {{"transactions", std::move(listed)},

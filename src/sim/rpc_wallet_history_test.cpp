@@ -192,6 +192,17 @@ TEST_F(RpcWalletHistory, ListsWhatHappenedSinceABlock) {
     EXPECT_EQ(error("listsinceblock", {mark, 0}), "-8 Invalid parameter");
 }
 
+TEST_F(RpcWalletHistory, WhatOnlyMovesToChangeIsListedWhenChangeIsAskedFor) {
+    fill(1);
+    const auto mark = chain.tip().hash.rpc_hex();
+    const auto change = ok("getrawchangeaddress").get<std::string>();
+    const auto txid = pay(Json::array({{{change, 1}}}));
+    EXPECT_EQ(ok("listsinceblock", {mark, 1, false, true})["transactions"], Json::array());
+    const auto listed = ok("listsinceblock", {mark, 1, false, true, true})["transactions"];
+    EXPECT_EQ(categories(listed), Json::array({"send", "send", "receive", "receive"}));
+    EXPECT_EQ(listed[0]["txid"], txid);
+}
+
 TEST_F(RpcWalletHistory, AForgottenPaymentCanBeAbandoned) {
     fill(1);
     const auto hex = sign(fund(Json::array({{{stranger(), 1}}}))["hex"]);
