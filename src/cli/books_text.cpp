@@ -1,5 +1,7 @@
 #include "cli/books_text.h"
 
+#include "manager/payout_json.h"
+
 #include <nlohmann/json.hpp>
 
 #include <chrono>
@@ -37,21 +39,6 @@ Json block_object(const ledger::BlockRow& row) {
             {"fee_sat", row.settlement.fee.sat()},
             {"finder", row.finder},
             {"found_ms", block.found_wall_ms},
-            {"changed_ms", row.changed_ms},
-            {"evidence", row.evidence}};
-}
-
-Json payout_object(const ledger::PayoutRow& row) {
-    return {{"id", row.id},
-            {"state", ledger::name_of(row.state)},
-            {"debits_sat", row.debits.sat()},
-            {"outputs_sat", row.outputs.sat()},
-            {"payees", row.payees},
-            {"attempts", row.attempts},
-            {"txid", row.txid.is_zero() ? Json(nullptr) : Json(row.txid.rpc_hex())},
-            {"height", row.height},
-            {"anchor", fmt::format("{}:{}", row.anchor.txid.rpc_hex(), row.anchor.index)},
-            {"created_ms", row.created_ms},
             {"changed_ms", row.changed_ms},
             {"evidence", row.evidence}};
 }
@@ -225,7 +212,7 @@ std::string payouts_text(const std::vector<ledger::PayoutRow>& rows) {
 std::string payouts_json(const std::vector<ledger::PayoutRow>& rows) {
     auto list = Json::array();
     for (const auto& row : rows)
-        list.push_back(payout_object(row));
+        list.push_back(Json::parse(manager::payout_json(row)));
     return dump(list);
 }
 
@@ -254,7 +241,7 @@ std::string payout_text(const PayoutDetail& detail) {
 }
 
 std::string payout_json(const PayoutDetail& detail) {
-    auto json = payout_object(detail.payout);
+    auto json = Json::parse(manager::payout_json(detail.payout));
     auto& payees = json["to"] = Json::array();
     for (const auto& payee : detail.payees) {
         payees.push_back({{"account", payee.account},

@@ -1,6 +1,5 @@
 #include "cli/demo_command.h"
 
-#include "chain/address.h"
 #include "cli/serve.h"
 #include "cli/signals.h"
 #include "net/address.h"
@@ -23,6 +22,11 @@ constexpr std::int64_t kTrafficMs = 2'000;  // between transactions
 constexpr std::int32_t kFirstHeight = 110;  // the chain's easy blocks, so that coins are mature
 constexpr std::uint32_t kRegtestLimit = 0x207fffff;
 constexpr std::uint32_t kMinerDrainMs = 1'000;
+constexpr char kPoolWallet[] = "pool";
+constexpr char kMinersWallet[] = "miners";
+constexpr unsigned kMostAccounts = 4;  // of the virtual miners
+constexpr std::int64_t kPayoutSeconds = 30;
+constexpr std::int64_t kPayoutThreshold = 10'000;
 
 // A folder that is removed with everything in it, unless it was named by the user.
 class DemoFolder {
@@ -51,20 +55,39 @@ class DemoFolder {
     bool temporary_;
 };
 
-// A P2WPKH script and address of which nobody has the key: the demo's coins are worth nothing.
-std::string demo_address() {
-    base::Bytes script{0x00, 0x14};
-    const auto hash = chain::hash160(base::as_bytes("adit demo"));
-    base::append(script, hash);
-    return *chain::address_of_script(script, chain::params(chain::Network::regtest));
+// Addresses of the embedded node's wallets.
+struct DemoAddresses {
+    std::string pool;                 // takes the coinbases and pays
+    std::vector<std::string> miners;  // accounts of the virtual miners
+    std::string guest;                // for whoever joins
+};
+
+DemoAddresses demo_addresses(sim::SimNode& node, unsigned miners) {
+    DemoAddresses addresses;
+    addresses.pool = node.new_address(kPoolWallet).address;
+    addresses.guest = node.new_address(kMinersWallet).address;
+    for (unsigned i = 0; i < std::clamp(miners, 1u, kMostAccounts); ++i)
+        addresses.miners.push_back(node.new_address(kMinersWallet).address);
+    return addresses;
+}
+
+// Payouts come soon and often, so that whoever looks on sees them.
+void configure_payouts(manager::Config& config) {
+    const sim::SimParams rules = sim::SimParams::demo(1, kRegtestLimit);
+    config.rewards.maturity = rules.coinbase_maturity + 1;
+    config.payout.wallet = kPoolWallet;
+    config.payout.threshold_sat = kPayoutThreshold;
+    config.payout.interval_s = kPayoutSeconds;
+    config.payout.confirmations = 2;
 }
 
 manager::Config demo_config(const DemoOptions& options, const sim::SimNode& node,
-                            const std::string& data_dir, const std::string& listen) {
+                            const std::string& address, const std::string& data_dir,
+                            const std::string& listen) {
     manager::Config config;
     config.file = "adit demo";
     config.pool.chain = chain::Network::regtest;
-    config.pool.address = demo_address();
+    config.pool.address = address;
     config.pool.data_dir = data_dir;
     manager::NodeConfig wanted;
     wanted.name = "embedded";
@@ -82,35 +105,40 @@ manager::Config demo_config(const DemoOptions& options, const sim::SimNode& node
     config.difficulty.min = config.difficulty.start / 64;
     config.difficulty.share_interval_s = 2;
     config.job.refresh_s = 10;
+    configure_payouts(config);
     return config;
 }
 
 // Port 3333 when it is free; any other otherwise, unless the user asked for an address.
 std::expected<std::unique_ptr<manager::PoolManager>, std::string> start_pool(
-    const DemoOptions& options, const sim::SimNode& node, const std::string& data_dir,
-    const base::Clock& clock, metrics::Registry& registry, base::Logger& logger) {
+    const DemoOptions& options, const sim::SimNode& node, const std::string& address,
+    const std::string& data_dir, const base::Clock& clock, metrics::Registry& registry,
+    base::Logger& logger) {
     const auto wanted = options.listen.empty() ? kDefaultListen : options.listen;
-    auto pool = std::make_unique<manager::PoolManager>(demo_config(options, node, data_dir, wanted),
-                                                       clock, registry, logger);
+    auto pool = std::make_unique<manager::PoolManager>(
+        demo_config(options, node, address, data_dir, wanted), clock, registry, logger);
     const auto started = pool->start();
     if (started) return pool;
     if (!options.listen.empty()) return std::unexpected(started.error());
     logger.warning("demo", "taking any free port instead", {{"why", started.error()}});
     pool.reset();
-    pool = std::make_unique<manager::PoolManager>(demo_config(options, node, data_dir, "0.0.0.0:0"),
-                                                  clock, registry, logger);
+    pool = std::make_unique<manager::PoolManager>(
+        demo_config(options, node, address, data_dir, "0.0.0.0:0"), clock, registry, logger);
     if (const auto again = pool->start(); !again) return std::unexpected(again.error());
     return pool;
 }
 
-void announce(Terminal& terminal, const DemoOptions& options, std::uint16_t port) {
+void announce(Terminal& terminal, const DemoOptions& options, std::uint16_t port,
+              const std::string& guest) {
     terminal.print(fmt::format(
         "adit demo: {} virtual miners hash at {} in all; a block comes every {} s on average.",
         options.miners, human(options.hashes_per_s, "H/s"), options.block_s));
     terminal.print(fmt::format(
         "Point any miner at stratum+tcp://THIS-MACHINE:{0}, user {1}, any password, or try\n"
         "  adit miner 127.0.0.1:{0} -u {1}.me",
-        port, demo_address()));
+        port, guest));
+    terminal.print(
+        "Rewards are mature after six blocks and are paid by the chain's own wallet then.");
     terminal.print("The coins are worth nothing. Ctrl-C ends the demo.");
 }
 
@@ -121,6 +149,7 @@ int run_demo(DemoOptions options, Terminal& terminal, base::Logger& logger) {
     const DemoFolder folder(options.data_dir);
     sim::SimNodeSettings node_settings;
     node_settings.zmq_hashblock = "tcp://127.0.0.1:*";
+    node_settings.wallets = {kPoolWallet, kMinersWallet};
     const auto bits = sim::bits_for_hashes(
         static_cast<std::uint64_t>(options.hashes_per_s * options.block_s), kRegtestLimit);
     sim::SimNode node(node_settings, sim::SimParams::demo(options.block_s, bits), clock, logger);
@@ -128,16 +157,18 @@ int run_demo(DemoOptions options, Terminal& terminal, base::Logger& logger) {
     sim::SimTraffic traffic(node, {kSeed, kTrafficMs});
     traffic.prepare(kFirstHeight);
     metrics::Registry registry;
-    const auto pool = start_pool(options, node, folder.path(), clock, registry, logger);
+    const auto addresses = demo_addresses(node, options.miners);
+    const auto pool =
+        start_pool(options, node, addresses.pool, folder.path(), clock, registry, logger);
     if (!pool) {
         logger.error("demo", pool.error());
         return kCannotStart;
     }
     const auto endpoint = net::Endpoint::parse((*pool)->addresses().front());
-    announce(terminal, options, endpoint->port);
+    announce(terminal, options, endpoint->port, addresses.guest);
     sim::SimMinersSettings miner_settings;
     miner_settings.pool = {"127.0.0.1", endpoint->port, false};
-    miner_settings.account = demo_address();
+    miner_settings.accounts = addresses.miners;
     miner_settings.workers = options.miners;
     miner_settings.hashes_per_s = options.hashes_per_s;
     sim::SimMiners miners(miner_settings, clock);

@@ -1,8 +1,10 @@
 // The program: subcommands and nothing else.
+#include "cli/account_command.h"
 #include "cli/audit_command.h"
 #include "cli/books_command.h"
 #include "cli/demo_command.h"
 #include "cli/miner_command.h"
+#include "cli/payout_command.h"
 #include "cli/run_command.h"
 
 #include <CLI/CLI.hpp>
@@ -37,6 +39,8 @@ int main(int argc, char** argv) {
     adit::cli::add_miner_command(app, &exit_code);
     adit::cli::add_audit_command(app, &exit_code);
     adit::cli::add_books_commands(app, &exit_code);
+    adit::cli::add_payout_command(app, &exit_code);
+    adit::cli::add_account_command(app, &exit_code);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

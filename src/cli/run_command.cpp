@@ -17,8 +17,8 @@ void print_faults(const std::vector<manager::ConfigFault>& faults) {
 
 std::string not_in_force_text(std::string_view section) {
     return fmt::format(
-        "[{}] is checked but not in force: this version splits rewards and keeps the balances, and "
-        "pays nothing out yet",
+        "[{}] with mode = \"coinbase\" is checked but not in force: this version splits rewards, "
+        "keeps the balances, and pays only from a wallet",
         section);
 }
 

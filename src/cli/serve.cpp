@@ -42,6 +42,7 @@ void report(base::Logger& logger, const manager::PoolSummary& summary) {
                  {"refused", summary.refused},
                  {"blocks_found", summary.blocks_found},
                  {"blocks_accepted", summary.blocks_accepted},
+                 {"paid_btc", summary.payouts ? summary.payouts->paid.btc() : "none"},
                  {"height", summary.height},
                  {"node", summary.node}});
 }
@@ -59,6 +60,13 @@ std::string status_text(const manager::PoolSummary& summary) {
     if (summary.height != 0) {
         text += fmt::format("  height {}  difficulty {}", summary.height,
                             human(summary.network_difficulty, ""));
+    }
+    if (summary.payouts) {
+        text += fmt::format("  {} BTC paid", summary.payouts->paid.btc());
+        if (!summary.payouts->under_way.is_zero()) {
+            text += fmt::format(" (+{} under way)", summary.payouts->under_way.btc());
+        }
+        if (summary.payouts->status.hold != ledger::PayoutHold::none) text += "  PAYOUTS HELD";
     }
     if (summary.nodes_up == 0) text += "  NO NODE";
     if (summary.templates_stale) text += "  TEMPLATES STALE";

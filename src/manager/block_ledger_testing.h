@@ -1,7 +1,7 @@
-// A ledger of nothing but found blocks and rules, for tests of whoever writes facts about them: it
-// folds what it is given in the order and with the refusals of ledger::Bookkeeper, credits the
-// whole reward of each block to one account, and fails on order before or after a fact has reached
-// it. Safe from any thread.
+// A ledger of nothing but found blocks, rules and settings, for tests of whoever writes facts about
+// them: it folds what it is given in the order and with the refusals of ledger::Bookkeeper, credits
+// the whole reward of each block to one account, and fails on order before or after a fact has
+// reached it. Safe from any thread.
 #pragma once
 
 #include "ledger/journal.h"
@@ -120,16 +120,28 @@ class BlockLedger final : public ledger::LedgerReader, public ledger::FactSink {
     }
     Stored<std::vector<ledger::RulesRow>> rules_rows() override { return answer(rules_); }
 
-    // Nothing that a settler asks.
-    Stored<ledger::Balance> balance_of(std::string_view) override { return unasked(); }
+    Stored<ledger::Balance> balance_of(std::string_view account) override {
+        const std::lock_guard lock(mutex_);
+        if (unreadable_) return std::unexpected("the ledger cannot be read");
+        for (const auto& row : balances_) {
+            if (row.account == account) return row.balance;
+        }
+        return ledger::Balance{};
+    }
+    Stored<std::optional<share::SettingsRecord>> settings_of(std::string_view account) override {
+        const std::lock_guard lock(mutex_);
+        if (unreadable_) return std::unexpected("the ledger cannot be read");
+        const auto found = settings_.find(account);
+        if (found == settings_.end()) return std::nullopt;
+        return found->second;
+    }
+
+    // Nothing that is asked here.
     Stored<std::vector<ledger::Transfer>> transfers(std::string_view, std::int64_t,
                                                     std::int64_t) override {
         return unasked();
     }
     Stored<std::vector<ledger::SplitRow>> split_of(const chain::Hash256&) override {
-        return unasked();
-    }
-    Stored<std::optional<share::SettingsRecord>> settings_of(std::string_view) override {
         return unasked();
     }
     Stored<std::vector<share::SettingsRecord>> all_settings() override { return unasked(); }
@@ -156,7 +168,7 @@ class BlockLedger final : public ledger::LedgerReader, public ledger::FactSink {
         return value;
     }
     static std::unexpected<std::string> unasked() {
-        ADD_FAILURE() << "a settler does not need this";
+        ADD_FAILURE() << "nobody in the manager needs this";
         return std::unexpected(std::string("unasked"));
     }
     ledger::BlockRow* find(const chain::Hash256& hash) {
@@ -182,6 +194,9 @@ class BlockLedger final : public ledger::LedgerReader, public ledger::FactSink {
     void fold(const share::Record& fact) {
         if (const auto* changed = std::get_if<share::RulesRecord>(&fact)) {
             rules_.push_back({static_cast<std::uint32_t>(rules_.size() + 1), *changed, 0});
+        }
+        if (const auto* chosen = std::get_if<share::SettingsRecord>(&fact)) {
+            settings_[chosen->account] = *chosen;
         }
         const auto* block = std::get_if<share::BlockFactRecord>(&fact);
         if (block == nullptr) return;
@@ -231,6 +246,7 @@ class BlockLedger final : public ledger::LedgerReader, public ledger::FactSink {
     int refused_ = 0;
     std::vector<ledger::BlockRow> blocks_;
     std::vector<ledger::RulesRow> rules_;
+    std::map<std::string, share::SettingsRecord, std::less<>> settings_;
     ledger::Balance balance_;  // of the one account
     std::vector<ledger::BalanceRow> balances_;
     ledger::Balance total_;

@@ -111,6 +111,7 @@ struct PayoutConfig {
     std::int64_t coinbase_outputs = 20;  // accounts that one coinbase pays, with mode "coinbase"
     std::int64_t coinbase_dust_sat = 10'000;  // smaller amounts stay owed
     std::uint32_t line = 0;                   // of the table in the file; 0: there is none
+    friend bool operator==(const PayoutConfig&, const PayoutConfig&) = default;
 };
 
 struct StoreConfig {

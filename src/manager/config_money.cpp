@@ -159,11 +159,39 @@ std::string percent_text(std::uint32_t ppm) {
 void read_money(TableReader& root, Config& config) {
     if (auto table = root.child("rewards")) read_rewards(*table, config, config.rewards);
     if (auto table = root.child("payout")) {
-        config.not_in_force.emplace_back("payout");
         read_payout(*table, config, config.payout);
+        if (config.payout.mode == PayoutMode::coinbase) config.not_in_force.emplace_back("payout");
     }
     if (auto table = root.child("store")) read_store(*table, config.store);
 }
+
+namespace {
+
+void compare_payouts(const PayoutConfig& a, const PayoutConfig& b, ConfigChanges& changes) {
+    const auto live = [&](bool differs, const char* key) {
+        if (differs) changes.live.emplace_back(key);
+    };
+    const auto restart = [&](bool differs, const char* key) {
+        if (differs) changes.needs_restart.emplace_back(key);
+    };
+    restart(a.mode != b.mode, "payout.mode");
+    restart(a.wallet != b.wallet, "payout.wallet");
+    restart(a.node != b.node, "payout.node");
+    live(a.confirmations != b.confirmations, "payout.confirmations");
+    live(a.threshold_sat != b.threshold_sat, "payout.threshold_sat");
+    live(a.interval_s != b.interval_s, "payout.interval_s");
+    live(a.approve_above_sat != b.approve_above_sat, "payout.approve_above_sat");
+    live(a.daily_cap_sat != b.daily_cap_sat, "payout.daily_cap_sat");
+    live(a.miners_bear_fee != b.miners_bear_fee, "payout.fee_paid_by");
+    live(a.min_fee_rate != b.min_fee_rate, "payout.min_fee_rate");
+    live(a.max_fee_rate != b.max_fee_rate, "payout.max_fee_rate");
+    live(a.fallback_fee_rate != b.fallback_fee_rate, "payout.fallback_fee_rate");
+    live(a.bump_after_blocks != b.bump_after_blocks, "payout.bump_after_blocks");
+    restart(a.coinbase_outputs != b.coinbase_outputs, "payout.coinbase_outputs");
+    restart(a.coinbase_dust_sat != b.coinbase_dust_sat, "payout.coinbase_dust_sat");
+}
+
+}  // namespace
 
 void compare_money(const Config& a, const Config& b, ConfigChanges& changes) {
     const auto live = [&](bool differs, const char* key) {
@@ -176,6 +204,7 @@ void compare_money(const Config& a, const Config& b, ConfigChanges& changes) {
     if (a.rewards.maturity != b.rewards.maturity) {
         changes.needs_restart.emplace_back("rewards.maturity");
     }
+    compare_payouts(a.payout, b.payout, changes);
     if (a.store.ledger != b.store.ledger) changes.needs_restart.emplace_back("store.ledger");
 }
 

@@ -126,7 +126,9 @@ TEST(MoneyConfig, PercentagesAreExact) {
 
 TEST(MoneyConfig, NamesTheSectionThatIsNotInForceYet) {
     EXPECT_THAT(good("[store]\nledger = \"sqlite\"\n[rewards]\n").not_in_force, IsEmpty());
-    EXPECT_THAT(good("[payout]\n").not_in_force, ElementsAre("payout"));
+    EXPECT_THAT(good("[payout]\n").not_in_force, IsEmpty());
+    EXPECT_THAT(good("[payout]\nmode = \"none\"\n").not_in_force, IsEmpty());
+    EXPECT_THAT(good("[payout]\nmode = \"coinbase\"\n").not_in_force, ElementsAre("payout"));
 }
 
 TEST(MoneyConfig, TellsWhatChangesLive) {

@@ -1,6 +1,9 @@
 #include "manager/pool_manager.h"
 
 #include "chain/address.h"
+#include "manager/control_handlers.h"
+#include "manager/payout_json.h"
+#include "manager/payout_side.h"
 #include "manager/pool_parts.h"
 #include "manager/scan_position.h"
 #include "net/file_limit.h"
@@ -42,6 +45,9 @@ struct PoolManager::Parts {
     std::unique_ptr<store::TallyThread> tally;
     std::unique_ptr<store::LogFactSink> facts;
     std::unique_ptr<Settler> settler;
+    std::string wallet_node;              // its name stays, whatever a reload does
+    std::unique_ptr<PayoutDesk> payouts;  // null: no wallet pays
+    std::atomic<std::int64_t> threshold_sat{0};
     std::unique_ptr<BlockDesk> blocks;
     std::unique_ptr<stratum::Server> server;
     std::unique_ptr<JobDesk> jobs;
@@ -50,14 +56,20 @@ struct PoolManager::Parts {
     NodeSide nodes;
     std::unique_ptr<Sampler> sampler;
     std::int64_t started_ms = 0;
-    bool running = false;
+    std::atomic<bool> running{false};
     bool answered = true;
+    std::unique_ptr<ControlSocket> control;
 
     std::expected<void, std::string> start();
     std::expected<void, std::string> open_store();
+    std::expected<void, std::string> open_payouts();
     std::expected<void, std::string> listen();
+    std::expected<void, std::string> take_commands();
     std::expected<void, std::string> check_files() const;
     NodeSide connect();
+    // After the nodes or what is live of [payout] have changed.
+    std::expected<void, std::string> renew_payouts();
+    PoolSummary summary() const;
     // With node_mutex held.
     void keep_scan_position();
     bool stop(std::int64_t limit_ms);
@@ -111,6 +123,45 @@ std::expected<void, std::string> PoolManager::Parts::open_store() {
         logger.warning("ledger", "the reward rules could not be written down yet",
                        {{"why", ruled.error()}});
     }
+    return {};
+}
+
+std::expected<void, std::string> PoolManager::Parts::open_payouts() {
+    wallet_node = payout_node(config);
+    threshold_sat = config.payout.threshold_sat;
+    auto& impossible = registry.gauge("adit_payouts_impossible",
+                                      "1 when a wallet should pay and pool.address forbids it.");
+    if (const auto fault = payout_address_fault(config)) {
+        impossible.set(1);
+        logger.error("payout", *fault,
+                     {{"instead",
+                       "an address of the wallet that begins with bc1, or "
+                       "payout.mode = \"none\""}});
+    }
+    if (!why_no_payouts(config).empty()) return {};
+    auto service = wallet_payouts(config, wallet_node, *slices, *facts, registry, clock, logger);
+    if (!service) return std::unexpected(service.error());
+    payouts = std::make_unique<PayoutDesk>(std::move(*service), PayoutDeskSettings{}, *slices,
+                                           registry, clock, logger);
+    return {};
+}
+
+std::expected<void, std::string> PoolManager::Parts::take_commands() {
+    ControlDesk desk{
+        .payouts = payouts.get(),
+        .why_no_payouts = why_no_payouts(config),
+        .reader = *slices,
+        .sink = *facts,
+        .clock = clock,
+        .logger = logger,
+        .network = config.pool.chain,
+        .threshold_sat = [this] { return threshold_sat.load(); },
+        .knows_account = [this](std::string_view name) { return knows_account(*slices, name); },
+        .pool_status = [this] { return summary_json(summary()); }};
+    auto opened =
+        ControlSocket::open(dir->root(), control_handlers(std::move(desk)), {}, clock, logger);
+    if (!opened) return std::unexpected(opened.error());
+    control = std::move(*opened);
     return {};
 }
 
@@ -173,7 +224,9 @@ NodeSide PoolManager::Parts::connect() {
         },
         registry, clock, logger);
     side.pool->set_listener([this](job::TemplateRef source) {
-        if (jobs->on_template(source)) settler->kick();
+        if (!jobs->on_template(source)) return;
+        settler->kick();
+        if (payouts) payouts->kick();
     });
     side.submitter->start();
     blocks->set_submitter(side.submitter);
@@ -189,6 +242,7 @@ std::expected<void, std::string> PoolManager::Parts::start() {
     payout_script = *script;
     if (const auto enough = check_files(); !enough) return enough;
     if (const auto opened = open_store(); !opened) return opened;
+    if (const auto opened = open_payouts(); !opened) return opened;
     if (const auto listening = listen(); !listening) return listening;
     {
         const std::lock_guard lock(node_mutex);
@@ -196,6 +250,7 @@ std::expected<void, std::string> PoolManager::Parts::start() {
         nodes = connect();
     }
     settler->start();
+    if (payouts) payouts->start();
     sampler = std::make_unique<Sampler>([this] { return server->accepted_difficulty(); },
                                         [this] {
                                             const std::lock_guard lock(node_mutex);
@@ -204,7 +259,50 @@ std::expected<void, std::string> PoolManager::Parts::start() {
                                         dir->root() / "metrics.prom", registry, clock, logger);
     started_ms = clock.steady_ms();
     running = true;
+    return take_commands();
+}
+
+std::expected<void, std::string> PoolManager::Parts::renew_payouts() {
+    threshold_sat = config.payout.threshold_sat;
+    if (!payouts) return {};
+    auto service = wallet_payouts(config, wallet_node, *slices, *facts, registry, clock, logger);
+    if (!service) {
+        return std::unexpected(service.error() + "; payouts go on as they were until a restart");
+    }
+    payouts->replace(std::move(*service));
     return {};
+}
+
+PoolSummary PoolManager::Parts::summary() const {
+    PoolSummary summary;
+    if (!running) return summary;
+    const auto now = server->snapshot();
+    summary.uptime_ms = clock.steady_ms() - started_ms;
+    summary.height = jobs->height();
+    summary.network_difficulty = jobs->network_difficulty();
+    summary.connections = now.connections;
+    summary.miners = now.authorized;
+    summary.hashrate_1m = sampler->hashrate(60);
+    summary.hashrate_10m = sampler->hashrate(600);
+    summary.accepted = now.accepted;
+    for (const auto count : now.refused)
+        summary.refused += count;
+    summary.blocks_found = blocks->found();
+    summary.blocks_accepted = blocks->accepted();
+    {
+        const std::lock_guard lock(node_mutex);
+        const auto status = nodes.pool->status();
+        summary.node = status.active;
+        summary.templates_stale = status.templates_stale;
+        summary.nodes = status.nodes.size();
+        for (const auto& node : status.nodes)
+            summary.nodes_up += node.state == node::NodeState::up;
+    }
+    summary.log_available = log->state() == store::LogState::running;
+    summary.tally_error = tally->error();
+    summary.shares_in_log = log->shares_recorded();
+    if (payouts) summary.payouts = payouts->view();
+    return summary;
 }
 
 void PoolManager::Parts::keep_scan_position() {
@@ -220,8 +318,12 @@ bool PoolManager::Parts::stop(std::int64_t limit_ms) {
         answered = server->drain(
             std::chrono::steady_clock::time_point(std::chrono::milliseconds(deadline_ms)));
     }
-    sampler.reset();
+    // Commands and payouts under way come to an end soon: facts are waited for no more. Miners were
+    // answered first, since a command may wait for a wallet.
     if (facts) facts->stop();
+    if (payouts) payouts->stop();
+    if (control) control->stop();
+    sampler.reset();
     if (settler) settler->stop();
     {
         const std::lock_guard lock(node_mutex);
@@ -260,6 +362,8 @@ ReloadReport PoolManager::reload(const Config& wanted) {
     const auto changes = changes_between(parts.config, wanted);
     ReloadReport report{changes.live, changes.needs_restart, {}};
     const bool nodes_change = parts.config.nodes != wanted.nodes;
+    const bool payout_changes =
+        parts.config.payout != payout_of(parts.config.payout, wanted.payout);
     parts.config.nodes = wanted.nodes;
     parts.config.difficulty = wanted.difficulty;
     const auto threads = parts.config.limits.threads;
@@ -283,6 +387,12 @@ ReloadReport PoolManager::reload(const Config& wanted) {
         parts.nodes = std::move(next);
         parts.settler->set_nodes(node_settings(parts.config));
     }
+    parts.config.payout = payout_of(parts.config.payout, wanted.payout);
+    if (nodes_change || payout_changes) {
+        if (const auto renewed = parts.renew_payouts(); !renewed) {
+            report.problems.push_back(renewed.error());
+        }
+    }
     parts.config.rewards = rewards_of(parts.config.rewards, wanted.rewards);
     if (const auto ruled = parts.settler->set_rules(rules_of(parts.config)); !ruled) {
         report.problems.push_back(ruled.error());
@@ -291,35 +401,7 @@ ReloadReport PoolManager::reload(const Config& wanted) {
 }
 
 PoolSummary PoolManager::summary() const {
-    const auto& parts = *parts_;
-    PoolSummary summary;
-    if (!parts.running) return summary;
-    const auto server = parts.server->snapshot();
-    summary.uptime_ms = parts.clock.steady_ms() - parts.started_ms;
-    summary.height = parts.jobs->height();
-    summary.network_difficulty = parts.jobs->network_difficulty();
-    summary.connections = server.connections;
-    summary.miners = server.authorized;
-    summary.hashrate_1m = parts.sampler->hashrate(60);
-    summary.hashrate_10m = parts.sampler->hashrate(600);
-    summary.accepted = server.accepted;
-    for (const auto count : server.refused)
-        summary.refused += count;
-    summary.blocks_found = parts.blocks->found();
-    summary.blocks_accepted = parts.blocks->accepted();
-    {
-        const std::lock_guard lock(parts.node_mutex);
-        const auto status = parts.nodes.pool->status();
-        summary.node = status.active;
-        summary.templates_stale = status.templates_stale;
-        summary.nodes = status.nodes.size();
-        for (const auto& node : status.nodes)
-            summary.nodes_up += node.state == node::NodeState::up;
-    }
-    summary.log_available = parts.log->state() == store::LogState::running;
-    summary.tally_error = parts.tally->error();
-    summary.shares_in_log = parts.log->shares_recorded();
-    return summary;
+    return parts_->summary();
 }
 
 std::vector<std::string> PoolManager::addresses() const {

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "manager/config.h"
+#include "manager/payout_desk.h"
 #include "metrics/registry.h"
 
 #include <expected>
@@ -32,8 +33,9 @@ struct PoolSummary {
     std::size_t nodes = 0;
     bool templates_stale = false;
     bool log_available = true;
-    std::string tally_error;          // empty: the tally follows the log
-    std::uint64_t shares_in_log = 0;  // since the log began
+    std::string tally_error;            // empty: the tally follows the log
+    std::uint64_t shares_in_log = 0;    // since the log began
+    std::optional<PayoutView> payouts;  // nullopt: no wallet pays
 };
 
 struct ReloadReport {
@@ -50,8 +52,9 @@ class PoolManager {
     PoolManager(const PoolManager&) = delete;
     PoolManager& operator=(const PoolManager&) = delete;
 
-    // Opens the data directory, the log and the ledger, connects to the nodes and listens for
-    // miners. The error is a sentence for the operator; nothing is left running then.
+    // Opens the data directory, the log and the ledger, connects to the nodes, listens for miners,
+    // begins to pay out and takes commands. The error is a sentence for the operator; nothing is
+    // left running then.
     std::expected<void, std::string> start();
     // Stops accepting, drains (commits and answers), closes. At most `limit_ms`. True when every
     // accepted share was answered. Idempotent.

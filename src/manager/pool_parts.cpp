@@ -85,7 +85,8 @@ node::BlockWatchSettings watch_settings(const Config& config) {
 share::RulesRecord rules_of(const Config& config) {
     share::RulesRecord rules;
     rules.scheme = config.rewards.scheme;
-    rules.mode = share::PayoutMode::none;
+    const bool from_wallet = config.payout.mode == share::PayoutMode::wallet;
+    rules.mode = from_wallet ? share::PayoutMode::wallet : share::PayoutMode::none;
     rules.pplns_factor_milli = config.rewards.pplns_factor_milli;
     rules.fee_ppm = config.rewards.fee_ppm;
     rules.fee_account = config.rewards.fee_account;
@@ -121,6 +122,15 @@ node::NodePoolSettings pool_settings(const Config& config) {
 std::size_t shard_count(const Config& config, unsigned cores) {
     if (config.limits.threads != 0) return static_cast<std::size_t>(config.limits.threads);
     return std::clamp<std::size_t>(cores == 0 ? 1 : cores - 1, 1, kMostShards);
+}
+
+ledger::Stored<bool> knows_account(store::SqlLedger& ledger, std::string_view name) {
+    const auto balance = ledger.balance_of(name);
+    if (!balance) return std::unexpected(balance.error());
+    if (!balance->is_zero()) return true;
+    const auto accounts = ledger.accounts();
+    if (!accounts) return std::unexpected(accounts.error());
+    return std::ranges::any_of(*accounts, [&](const auto& one) { return one.name == name; });
 }
 
 std::uint64_t files_needed(const Config& config) {

@@ -28,7 +28,7 @@ store::ShareLogSettings log_settings(const Config& config, const store::DataDir&
 store::SqlLedgerSettings sql_ledger_settings(const Config& config, const store::DataDir& dir,
                                              std::uint32_t slice_s);
 node::BlockWatchSettings watch_settings(const Config& config);
-// The reward rules as they go into the log. Their payout mode is none: nothing is paid yet.
+// The reward rules as they go into the log.
 share::RulesRecord rules_of(const Config& config);
 // What of [rewards] changes while the pool runs.
 RewardsConfig rewards_of(const RewardsConfig& running, const RewardsConfig& wanted);
@@ -36,6 +36,8 @@ std::vector<node::NodeSettings> node_settings(const Config& config);
 node::NodePoolSettings pool_settings(const Config& config);
 // Shards that this configuration asks for: as many as cores but one, unless it names a number.
 std::size_t shard_count(const Config& config, unsigned cores);
+// Whether an account of this name has mined here or has a balance.
+ledger::Stored<bool> knows_account(store::SqlLedger& ledger, std::string_view name);
 // Open files that the pool needs at most.
 std::uint64_t files_needed(const Config& config);
 

@@ -61,7 +61,8 @@ SimMiners::SimMiners(SimMinersSettings settings, const base::Clock& clock)
     : settings_(std::move(settings)), clock_(clock) {
     const auto rates = uneven_rates(settings_.hashes_per_s, settings_.workers, settings_.seed);
     for (std::size_t i = 0; i < rates.size(); ++i) {
-        Rig rig{fmt::format("{}.rig-{}", settings_.account, i + 1), rates[i], nullptr};
+        const auto& account = settings_.accounts.at(i % settings_.accounts.size());
+        Rig rig{fmt::format("{}.rig-{}", account, i + 1), rates[i], nullptr};
         rig.miner = make(rig);
         rigs_.push_back(std::move(rig));
     }

@@ -1,5 +1,6 @@
-// Virtual miners: workers of one account that connect to a pool over real TCP and truly hash, each
-// at a rate of its own. Every share and block they find is real work. Methods are for one thread.
+// Virtual miners: workers of some accounts that connect to a pool over real TCP and truly hash,
+// each at a rate of its own. Every share and block they find is real work. Methods are for one
+// thread.
 #pragma once
 
 #include "base/clock.h"
@@ -17,7 +18,7 @@ double measure_hashes_per_s(const base::Clock& clock, std::int64_t measure_ms = 
 
 struct SimMinersSettings {
     miner::PoolUrl pool;
-    std::string account;  // an address or account name
+    std::vector<std::string> accounts;  // addresses or account names; workers take turns
     int workers = 8;
     double hashes_per_s = 0;     // of all workers together, > 0: it is shared out unevenly
     std::uint64_t seed = 1;      // decides the shares

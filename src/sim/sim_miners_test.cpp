@@ -21,7 +21,7 @@ TEST(SimMiners, WorkersCarryTheAccountAndCountNothingBeforeTheyStart) {
     const base::ManualClock clock;
     SimMinersSettings settings;
     settings.pool = {"127.0.0.1", 1, false};
-    settings.account = "alice";
+    settings.accounts = {"alice"};
     settings.workers = 2;
     settings.hashes_per_s = 1'000;
     const SimMiners miners(settings, clock);

@@ -52,10 +52,12 @@ struct SimParams {
         return params;
     }
     // The demo's chain: regtest with a retarget to one block per block_s, after enough easy blocks
-    // to make some coinbases mature.
+    // to make some coinbases mature. A coinbase is mature after few blocks, so that whoever looks
+    // on sees it paid out.
     static SimParams demo(std::int32_t block_s, std::uint32_t initial_bits) {
         SimParams params;
         params.retarget = RetargetRule{block_s, initial_bits, 20, 110};
+        params.coinbase_maturity = 5;
         params.keep_blocks = 1'000;
         return params;
     }

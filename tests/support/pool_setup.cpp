@@ -22,7 +22,7 @@ NodeLogin login_of(const sim::SimNode& node, std::string name) {
 
 std::string PoolSetup::toml() const {
     auto text = fmt::format("[pool]\nchain = \"regtest\"\naddress = \"{}\"\ndata_dir = \"{}\"\n\n",
-                            pool_address(), data_dir.string());
+                            address.empty() ? pool_address() : address, data_dir.string());
     for (const auto& node : nodes) {
         text +=
             fmt::format("[[node]]\nname = \"{}\"\nrpc = \"{}\"\nuser = \"{}\"\npassword = \"{}\"\n",
@@ -44,7 +44,7 @@ std::string PoolSetup::toml() const {
     text += fmt::format("[difficulty]\nstart = {0:e}\nmin = {0:e}\nmax = {0:e}\n\n", difficulty);
     text += fmt::format("[limits]\nthreads = {}\nminers = {}\nhandshakes_per_s = {}\n{}\n", threads,
                         miners, handshakes_per_s, extra_limits);
-    text += fmt::format("[log]\nlevel = \"{}\"\n\n{}", log_level, extra);
+    text += fmt::format("[log]\nlevel = \"{}\"\n\n[payout]\n{}\n\n{}", log_level, payout, extra);
     return text;
 }
 
