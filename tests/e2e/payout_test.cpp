@@ -11,6 +11,7 @@
 #include <gmock/gmock.h>
 
 #include <csignal>
+#include <random>
 
 namespace adit::tests {
 namespace {
@@ -168,6 +169,44 @@ TEST_F(Payouts, WhatTheLedgerOwesArrivesInTheMinersWallets) {
     const auto alone = adit({"payout", "run"});
     EXPECT_EQ(alone.code, 2);
     EXPECT_THAT(alone.err, HasSubstr("no pool is running"));
+}
+
+// The kills come right behind a call of the wallet, so that they strike between intent, lock,
+// signature, log and network.
+TEST_F(Payouts, TwentyKillsPayNobodyTwiceAndNobodyLess) {
+    constexpr int kKills = 20;
+    const std::array<std::string, 6> calls{
+        "listunspent",       "lockunspent",        "signrawtransactionwithwallet",
+        "testmempoolaccept", "sendrawtransaction", "gettransaction"};
+    std::mt19937_64 random(20'261'128);
+    for (int kill = 0; kill < kKills; ++kill) {
+        start();
+        ASSERT_FALSE(HasFailure()) << "after " << kill << " kills";
+        find_a_block(kill % 2 == 0 ? alice_ : bob_);
+        const auto& call = calls[random() % calls.size()];
+        const auto before = node_->calls(call) + random() % 3;
+        node_->generate(kMaturity, other_script());
+        ASSERT_TRUE(eventually([&] { return node_->calls(call) > before; })) << call << "\n"
+                                                                             << pool_->err();
+        pool_->signal(SIGKILL);
+        pool_->wait();
+        if (kill % 3 == 0) node_->generate(2, other_script());
+    }
+    start();
+    const auto is_paid = [&](const std::string& account) {
+        return balance(account, "posted_sat") == 0 && balance(account, "pending_sat") == 0;
+    };
+    ASSERT_TRUE(eventually([&] {
+        node_->generate(1, other_script());
+        return is_paid(alice_) && is_paid(bob_);
+    })) << payouts()
+        << pool_->err();
+    EXPECT_GT(payouts().size(), 5u);
+    EXPECT_EQ(wallet_sat("alice"), sent_sat(alice_));
+    EXPECT_EQ(wallet_sat("bob"), sent_sat(bob_));
+    EXPECT_EQ(ask({"payout", "status"}).at("hold"), "none");
+    expect_clean_audit();
+    stop();
 }
 
 TEST_F(Payouts, LargeOnesWaitForApprovalAndAreApprovedOrCancelled) {
