@@ -64,8 +64,9 @@ int check(const std::string& config_file, std::FILE* out) {
     int faults = 0;
     for (const auto& finding : manager::preflight(*config)) {
         if (finding.fault) {
-            ++faults;
-            fmt::print(out, "FAULT  {}\n       {}\n", finding.subject, finding.fault->text());
+            if (!finding.warning) ++faults;
+            fmt::print(out, "{}  {}\n       {}\n", finding.warning ? "WARN " : "FAULT",
+                       finding.subject, finding.fault->text());
         } else {
             fmt::print(out, "ok     {}: {}\n", finding.subject, finding.result);
         }
@@ -92,7 +93,8 @@ void add_run_command(CLI::App& app, int* exit_code) {
 
 void add_check_command(CLI::App& app, int* exit_code) {
     auto* command = app.add_subcommand(
-        "check", "Check a configuration: the file, the nodes, the ports, the data directory");
+        "check",
+        "Check a configuration: the file, the nodes, the ports, the data directory, the wallet");
     auto file = std::make_shared<std::string>();
     command->add_option("--config,-c", *file, "The configuration file")
         ->required()
@@ -100,7 +102,9 @@ void add_check_command(CLI::App& app, int* exit_code) {
     command->footer(
         "Examples:\n"
         "  adit check --config /etc/adit.toml\n\n"
-        "Every fault is told with file and line, what is wrong, and what to write instead.\n"
+        "Every fault is told with file and line, what is wrong, and what to write instead. A\n"
+        "warning (WARN) keeps nothing from starting. Of the wallet that pays, every call is tried\n"
+        "and nothing is sent.\n"
         "Exit codes: 0 all fine, 1 something that was tried failed, 2 faults in the file.");
     command->callback([file, exit_code] { *exit_code = check(*file, stdout); });
 }

@@ -94,7 +94,8 @@ class Wallet {
     virtual FromWallet<std::optional<Coin>> coin(const chain::OutPoint& outpoint) = 0;
 
     // So that the wallet spends them for nothing else, also after the node was restarted. Locking
-    // what is locked and unlocking what is not are no errors.
+    // what is locked, or spent by the wallet's own transactions, and unlocking what is not locked
+    // are no errors.
     virtual FromWallet<void> lock(std::span<const chain::OutPoint> outpoints) = 0;
     virtual FromWallet<void> unlock(std::span<const chain::OutPoint> outpoints) = 0;
 

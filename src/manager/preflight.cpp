@@ -1,6 +1,7 @@
 #include "manager/preflight.h"
 
 #include "manager/pool_parts.h"
+#include "manager/preflight_wallet.h"
 #include "net/file_limit.h"
 #include "net/tls.h"
 #include "node/rpc_client.h"
@@ -9,6 +10,7 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <unistd.h>
 
 namespace adit::manager {
@@ -28,6 +30,16 @@ class Findings {
         findings_.push_back({std::move(subject), "",
                              ConfigFault{config_.file, line, std::move(what), std::move(instead)}});
     }
+    void add(std::vector<Finding> more) {
+        for (auto& finding : more)
+            findings_.push_back(std::move(finding));
+    }
+    // Whether anything so far failed under this subject.
+    bool has_fault(std::string_view subject) const {
+        return std::ranges::any_of(findings_, [&](const Finding& finding) {
+            return finding.fault && finding.subject == subject;
+        });
+    }
     std::vector<Finding> take() { return std::move(findings_); }
 
  private:
@@ -40,8 +52,12 @@ std::string chain_of(const simdjson::dom::element& info) {
     return info["chain"].get(chain) == simdjson::SUCCESS ? std::string(chain) : std::string{};
 }
 
+std::string subject_of(const NodeConfig& node) {
+    return "node " + node.name;
+}
+
 void probe_node(const Config& config, const NodeConfig& wanted, Findings& findings) {
-    const auto subject = "node " + wanted.name;
+    const auto subject = subject_of(wanted);
     node::NodeSettings settings{wanted.name, wanted.rpc,      wanted.cookie_file,
                                 wanted.user, wanted.password, wanted.zmq_hashblock};
     node::RpcLimits limits;
@@ -111,25 +127,27 @@ void probe_listener(const StratumConfig& wanted, Findings& findings) {
     findings.ok(subject, "free");
 }
 
-void probe_data_dir(const Config& config, Findings& findings) {
+// The directory, locked against pools; nullopt: it cannot be used.
+std::optional<store::DataDir> probe_data_dir(const Config& config, Findings& findings) {
     const auto subject = "data_dir " + config.pool.data_dir;
-    const auto dir = store::DataDir::open(config.pool.data_dir);
+    auto dir = store::DataDir::open(config.pool.data_dir);
     if (!dir) {
-        return findings.fault(
-            subject, config.pool.line, dir.error(),
-            "data_dir = \"DIRECTORY\" that this user may write and no other pool uses");
+        findings.fault(subject, config.pool.line, dir.error(),
+                       "data_dir = \"DIRECTORY\" that this user may write and no other pool uses");
+        return std::nullopt;
     }
     std::error_code error;
     const auto space = std::filesystem::space(dir->root(), error);
     if (!error && space.available < kLittleSpace) {
-        return findings.fault(
-            subject, config.pool.line,
-            fmt::format("only {} MiB are free; a thousand shares take about 60 KiB",
-                        space.available >> 20),
-            "a directory on a larger disk");
+        findings.fault(subject, config.pool.line,
+                       fmt::format("only {} MiB are free; a thousand shares take about 60 KiB",
+                                   space.available >> 20),
+                       "a directory on a larger disk");
+    } else {
+        findings.ok(subject, error ? "writable"
+                                   : fmt::format("writable, {} GiB free", space.available >> 30));
     }
-    findings.ok(subject,
-                error ? "writable" : fmt::format("writable, {} GiB free", space.available >> 30));
+    return *std::move(dir);
 }
 
 void probe_files(const Config& config, Findings& findings) {
@@ -144,16 +162,28 @@ void probe_files(const Config& config, Findings& findings) {
                    "a smaller limits.miners, or raise ulimit -n (LimitNOFILE= of the service)");
 }
 
+void probe_wallet(const Config& config, bool may_lock, Findings& findings) {
+    const auto& node = wallet_node(config);
+    if (!findings.has_fault(subject_of(node))) return findings.add(try_wallet(config, may_lock));
+    findings.add({{"wallet " + config.payout.wallet, "",
+                   ConfigFault{config.file, config.payout.line,
+                               fmt::format("not tried, since node {} has a fault", node.name), ""},
+                   true}});
+}
+
 }  // namespace
 
 std::vector<Finding> preflight(const Config& config) {
     Findings findings(config);
-    probe_data_dir(config, findings);
+    const auto dir = probe_data_dir(config, findings);
     probe_files(config, findings);
     for (const auto& listener : config.stratum)
         probe_listener(listener, findings);
     for (const auto& node : config.nodes)
         probe_node(config, node, findings);
+    if (config.payout.mode == share::PayoutMode::wallet) {
+        probe_wallet(config, dir.has_value(), findings);
+    }
     return findings.take();
 }
 

@@ -161,8 +161,12 @@ FromWallet<void> NodeWallet::set_locks(std::span<const chain::OutPoint> outpoint
     for (const auto& [outpoint, error] : refused) {
         const bool is_locked = std::ranges::find(*now, outpoint) != now->end();
         if (is_locked == locked) continue;
+        // What the wallet knows, and has not locked, and will not lock, it has spent.
+        const auto known = ask_known(outpoint.txid);
+        if (!known) return std::unexpected(known.error());
+        if (*known && outpoint.index < (*known)->transaction.outputs.size()) continue;
         return trouble(WalletFault::refused,
-                       fmt::format("output {}:{} cannot be {} ({}); is it spent already?",
+                       fmt::format("output {}:{} cannot be {} ({}); is it this wallet's?",
                                    outpoint.txid.rpc_hex(), outpoint.index,
                                    locked ? "locked" : "unlocked", error.message));
     }

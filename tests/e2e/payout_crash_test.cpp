@@ -218,7 +218,7 @@ class PayoutCrashTest : public ::testing::TestWithParam<SqlDialect> {
         job::BlockCandidate block;
         base::store_le(block.hash.bytes.data(), ++blocks_);
         block.job = job_;
-        block.height = 1;
+        block.height = job_->source->height;
         block.account = miners_[static_cast<std::size_t>(miner)].address;
         block.worker = "rig";
         block.found_wall_ms = bench_.clock.wall_ms();
