@@ -9,10 +9,12 @@ namespace adit::tests {
 
 class SimHost {
  public:
-    // Plain regtest rules unless told otherwise; ZeroMQ on.
-    explicit SimHost(sim::SimParams params = sim::SimParams::regtest(), bool zmq = true)
+    // Plain regtest rules unless told otherwise; ZeroMQ on; with these wallets.
+    explicit SimHost(sim::SimParams params = sim::SimParams::regtest(), bool zmq = true,
+                     std::vector<std::string> wallets = {})
         : logger_(base::LogLevel::error, base::LogFormat::text, [](std::string_view) {}) {
         sim::SimNodeSettings settings;
+        settings.wallets = std::move(wallets);
         if (zmq) settings.zmq_hashblock = "tcp://127.0.0.1:*";
         node_ = std::make_unique<sim::SimNode>(settings, params, clock_, logger_);
         node_->start();
