@@ -138,9 +138,14 @@ TEST(MoneyConfig, TellsWhatChangesLive) {
     wanted.rewards.fee_ppm = 5;
     wanted.rewards.maturity = 3;
     wanted.store.ledger = "postgresql://x";
+    wanted.payout.threshold_sat = 5'000;
+    wanted.payout.max_fee_rate = 7;
+    wanted.payout.wallet = "other";
     const auto changes = changes_between(running, wanted);
-    EXPECT_THAT(changes.live, ElementsAre("rewards.fee"));
-    EXPECT_THAT(changes.needs_restart, ElementsAre("rewards.maturity", "store.ledger"));
+    EXPECT_THAT(changes.live,
+                ElementsAre("rewards.fee", "payout.threshold_sat", "payout.max_fee_rate"));
+    EXPECT_THAT(changes.needs_restart,
+                ElementsAre("rewards.maturity", "payout.wallet", "store.ledger"));
 }
 
 }  // namespace
