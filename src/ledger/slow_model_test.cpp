@@ -298,7 +298,9 @@ class History {
         const auto number = static_cast<std::uint32_t>(model_.blocks.size() + 1);
         const auto block = books_.found(number, slice(), finder);
         ASSERT_EQ(books_.apply(block), std::nullopt);
-        if (below(3) == 0) ASSERT_EQ(books_.apply(block), FactRefusal::repeated);
+        if (below(3) == 0) {
+            ASSERT_EQ(books_.apply(block), FactRefusal::repeated);
+        }
         model_.find(stretch_, kNames[finder - 1]);
         transitions_.push_back(0);
         ++stretch_;

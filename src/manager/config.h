@@ -165,6 +165,7 @@ std::expected<Config, std::vector<ConfigFault>> parse_config(std::string_view te
 // "1.0%": a percentage with at most four decimals, in parts per million; nullopt for anything else
 // and above 100 %.
 std::optional<std::uint32_t> parse_percent(std::string_view text);
+// The same as text again, exactly and without needless zeroes: "1.0%", "0.25%".
 std::string percent_text(std::uint32_t ppm);
 
 // The keys in which two configurations differ, by what it takes to change them.

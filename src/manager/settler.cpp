@@ -1,5 +1,7 @@
 #include "manager/settler.h"
 
+#include "manager/config.h"
+
 #include <cmath>
 
 namespace adit::manager {
@@ -12,11 +14,6 @@ using share::BlockFact;
 // "2.5": a whole number of thousandths.
 std::string thousandths(std::uint32_t milli) {
     return fmt::format("{}.{:03}", milli / 1'000, milli % 1'000);
-}
-
-// "1.25 %", exactly.
-std::string percent(std::uint32_t ppm) {
-    return fmt::format("{}.{:04} %", ppm / 10'000, ppm % 10'000);
 }
 
 bool same_rules(share::RulesRecord a, share::RulesRecord b) {
@@ -131,7 +128,7 @@ ledger::Stored<void> Settler::put_rules_locked() {
                      {{"scheme", share::name_of(record.scheme)},
                       {"payout", share::name_of(record.mode)},
                       {"pplns_factor", thousandths(record.pplns_factor_milli)},
-                      {"fee", percent(record.fee_ppm)},
+                      {"fee", percent_text(record.fee_ppm)},
                       {"fee_account", record.fee_account}});
     }
     wanted_.reset();

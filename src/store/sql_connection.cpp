@@ -10,7 +10,7 @@ SqlStatement SqlConnection::prepare(std::string_view sql) {
         const std::string text(sql);
         at = statements_.emplace(text, make_statement(text)).first;
     }
-    return SqlStatement(*at->second);
+    return SqlStatement(*at->second, watch_ ? &watch_ : nullptr);
 }
 
 std::string to_decimal(U128 value) {

@@ -9,6 +9,7 @@
 #include "chain/hash.h"
 
 #include <concepts>
+#include <functional>
 #include <map>
 #include <memory>
 #include <stdexcept>
@@ -44,10 +45,14 @@ class SqlDriverStatement {
     virtual base::U128 wide(int column) const = 0;
 };
 
+// Test only: called before each statement is run or stepped to its next row; may throw.
+using SqlWatch = std::function<void()>;
+
 // One use of a prepared statement; ends the use when it goes out of scope.
 class SqlStatement {
  public:
-    explicit SqlStatement(SqlDriverStatement& statement) : statement_(statement) {}
+    explicit SqlStatement(SqlDriverStatement& statement, const SqlWatch* watch = nullptr)
+        : statement_(statement), watch_(watch) {}
     ~SqlStatement() { statement_.reset(); }
     SqlStatement(const SqlStatement&) = delete;
     SqlStatement& operator=(const SqlStatement&) = delete;
@@ -71,12 +76,19 @@ class SqlStatement {
         statement_.bind(value);
         return *this;
     }
-    bool step() { return statement_.step(); }
-    void run() { statement_.run(); }
+    bool step() {
+        if (watch_ != nullptr) (*watch_)();
+        return statement_.step();
+    }
+    void run() {
+        if (watch_ != nullptr) (*watch_)();
+        statement_.run();
+    }
     const SqlDriverStatement& row() const { return statement_; }
 
  private:
     SqlDriverStatement& statement_;
+    const SqlWatch* watch_;
 };
 
 class SqlConnection {
@@ -84,6 +96,8 @@ class SqlConnection {
     virtual ~SqlConnection() = default;
     // At most one use of a text at a time.
     SqlStatement prepare(std::string_view sql);
+    // Test only: of all statements that are prepared from now on.
+    void watch(SqlWatch watch) { watch_ = std::move(watch); }
     virtual SqlDialect dialect() const = 0;
     // Statements without parameters and rows, separated by semicolons.
     virtual void run(const std::string& script) = 0;
@@ -109,6 +123,7 @@ class SqlConnection {
 
  private:
     std::map<std::string, std::unique_ptr<SqlDriverStatement>, std::less<>> statements_;
+    SqlWatch watch_;
 };
 
 // Rolls back unless commit() was reached.

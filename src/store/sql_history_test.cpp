@@ -1,5 +1,6 @@
 // Random histories of everything that a journal can be told, with transactions that fail among
 // them: all databases answer every question with the same rows.
+#include "store/all_rows_testing.h"
 #include "store/sql_journal.h"
 #include "store/sql_ledger_testing.h"
 
@@ -9,48 +10,8 @@ namespace adit::store {
 namespace {
 
 using chain::Amount;
+using testing::all_rows;
 using testing::hash_of;
-
-// All that a ledger can be asked.
-struct Everything {
-    std::vector<ledger::BalanceRow> balances;
-    std::vector<ledger::Transfer> transfers;
-    std::vector<ledger::Transfer> transfers_of_one;
-    std::vector<ledger::BlockRow> blocks;
-    std::vector<std::vector<ledger::SplitRow>> splits;
-    std::vector<ledger::RulesRow> rules;
-    std::vector<share::SettingsRecord> settings;
-    std::vector<ledger::PayoutRow> payouts;
-    std::vector<std::vector<share::Payee>> payees;
-    std::vector<std::vector<share::PayoutSignedRecord>> attempts;
-    std::vector<share::ExplainRecord> explained;
-    std::vector<ledger::RefusedFact> refused;
-    std::vector<share::SnapshotRecord> snapshots;
-    friend bool operator==(const Everything&, const Everything&) = default;
-};
-
-constexpr auto kAlways = std::numeric_limits<std::int64_t>::max();
-
-Everything ask_everything(ledger::LedgerReader& ledger) {
-    Everything all;
-    all.balances = *ledger.balances();
-    all.transfers = *ledger.transfers("", 0, kAlways);
-    all.transfers_of_one = *ledger.transfers("miner 1", 200, 700);
-    all.blocks = *ledger.block_rows();
-    for (const auto& block : all.blocks)
-        all.splits.push_back(*ledger.split_of(block.found.block.hash));
-    all.rules = *ledger.rules_rows();
-    all.settings = *ledger.all_settings();
-    all.payouts = *ledger.payout_rows();
-    for (const auto& payout : all.payouts) {
-        all.payees.push_back(*ledger.payees_of(payout.id));
-        all.attempts.push_back(*ledger.attempts_of(payout.id));
-    }
-    all.explained = *ledger.explained();
-    all.refused = *ledger.refused();
-    all.snapshots = *ledger.snapshots();
-    return all;
-}
 
 // Tells a journal the same things for the same seed.
 class Historian {
@@ -249,17 +210,7 @@ class ToldDatabase {
     std::unique_ptr<SqlConnection> connection_;
 };
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kHistories = 3;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr int kHistories = 3;
-#else
-constexpr int kHistories = 12;
-#endif
-#else
-constexpr int kHistories = 12;
-#endif
+constexpr int kHistories = testing::kSanitized ? 3 : 12;
 
 TEST(SqlHistory, GivesTheSameRowsInEveryDatabase) {
     for (std::uint64_t seed = 1; seed <= kHistories; ++seed) {
@@ -271,10 +222,10 @@ TEST(SqlHistory, GivesTheSameRowsInEveryDatabase) {
             sqlite.tell(fail_first);
             postgres.tell(fail_first);
         }
-        const auto all = ask_everything(sqlite.ledger());
+        const auto all = all_rows(sqlite.ledger());
         ASSERT_FALSE(all.transfers.empty());
         ASSERT_FALSE(all.blocks.empty());
-        ASSERT_TRUE(all == ask_everything(postgres.ledger())) << "seed " << seed;
+        ASSERT_EQ(testing::difference(all, all_rows(postgres.ledger())), "") << "seed " << seed;
         EXPECT_EQ(sqlite.right_balances(), static_cast<int>(all.balances.size()));
         EXPECT_EQ(postgres.right_balances(), static_cast<int>(all.balances.size()));
         EXPECT_EQ(*sqlite.ledger().total_of_all(), ledger::Balance{});

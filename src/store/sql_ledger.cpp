@@ -52,6 +52,11 @@ std::unique_ptr<SqlConnection> SqlLedger::connect(bool to_write) const {
             settings_.database, to_write ? SqliteMode::write : SqliteMode::read);
     }
     to_write ? bring_up_to_date(*connection) : expect_up_to_date(*connection);
+    if (to_write && settings_.fail_statement) {
+        connection->watch([this] {
+            if (!settings_.fail_statement()) throw SqlError("stopped by a test");
+        });
+    }
     return connection;
 }
 

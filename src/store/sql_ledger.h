@@ -28,6 +28,8 @@ struct SqlLedgerSettings {
     bool read_only = false;
     // Test only: called before each step of apply(); false makes that step fail.
     std::function<bool(int step)> fail_point = {};
+    // Test only: called before each statement of a connection that writes; false makes it fail.
+    std::function<bool()> fail_statement = {};
 };
 
 // The database that `store.ledger` of the configuration names: a URL as it is, or for "sqlite" the

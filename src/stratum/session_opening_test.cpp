@@ -322,6 +322,25 @@ TEST(SessionOpening, TimesOutWithoutAHandshakeAndWhenIdle) {
     EXPECT_EQ(worker.action, Action::reset);
 }
 
+TEST(SessionOpening, AReloadedIdleTimeHoldsForConnectionsThatAreThere) {
+    ScriptedHost host;
+    ScriptedMiner worker(host);
+    worker.open();
+    host.clock.advance_ms(100'000);
+    worker.tick();
+    EXPECT_EQ(worker.action, Action::none);
+    host.config.idle_timeout_ms = 100'000;
+    worker.tick();
+    EXPECT_EQ(worker.action, Action::none);
+    host.clock.advance_ms(1);
+    host.config.idle_timeout_ms = 100'001;
+    worker.tick();
+    EXPECT_EQ(worker.action, Action::none);
+    host.config.idle_timeout_ms = 100'000;
+    worker.tick();
+    EXPECT_EQ(worker.action, Action::reset);
+}
+
 // 10,000 idle connections share a budget of 3 KiB each with the sockets' side.
 TEST(SessionOpening, AnIdleSessionIsSmall) {
     const auto heap = sizeof(Session::Worker) + 64 + sizeof(SessionMemory) + 16 + 2 * 24;

@@ -338,6 +338,19 @@ TEST(SessionVardiff, FollowsAMinerThatGrowsAndShrinks) {
     EXPECT_NEAR(std::log2(mining.difficulty_ / ideal(2e12)), 0, 1.3);
 }
 
+TEST(SessionVardiff, AReloadedShareIntervalMovesThePaceOfAMinerAtWork) {
+    constexpr double kRate = 50e12;
+    Mining mining(kRate, 65'536);
+    mining.run(600);
+    EXPECT_NEAR(std::log2(mining.difficulty_ / ideal(kRate)), 0, 1.3);
+    mining.host.config.share_interval_s = 80;  // eight times as long as before
+    mining.run(3'600);
+    EXPECT_NEAR(std::log2(mining.difficulty_ / ideal(kRate)), 3, 1.3);
+    mining.host.config.share_interval_s = 2.5;
+    mining.run(600);
+    EXPECT_NEAR(std::log2(mining.difficulty_ / ideal(kRate)), -2, 1.3);
+}
+
 TEST(SessionVardiff, AFixedDifficultyStays) {
     Mining mining(100e12, 1024);
     mining.miner.send(fmt::format(

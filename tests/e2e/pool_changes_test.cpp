@@ -82,6 +82,71 @@ TEST_F(PoolChanges, AShorterTimeForHandshakesEndsThoseThatWaitAlready) {
     EXPECT_TRUE(silent.ended());
 }
 
+TEST_F(PoolChanges, AnotherIdleTimeEndsWhoWasSilentThatLongAndNobodyElse) {
+    setup.extra_limits = "idle_s = 3600\n";
+    start();
+    LineMiner kept(pool->port());
+    kept.open(miner_address("kept"));
+    LineMiner silent(pool->port());
+    silent.open(miner_address("silent"));
+    // The job that comes again after half a minute of silence shows that the pool has looked at
+    // the connection since.
+    const auto looked_at_after = [&](LineMiner& miner, std::int64_t skipped_ms) {
+        const auto jobs = miner.jobs();
+        pool->clock().skip(skipped_ms);
+        return miner.read_until([&] { return miner.jobs() > jobs; });
+    };
+    EXPECT_TRUE(looked_at_after(silent, 90'000));
+    EXPECT_EQ(kept.request("mining.ping", Json::array())["result"], "pong");
+    setup.extra_limits = "idle_s = 60\n";
+    expect_live("limits.idle_s");
+    EXPECT_TRUE(silent.ended());
+    EXPECT_TRUE(looked_at_after(kept, 50'000));
+    EXPECT_EQ(kept.request("mining.ping", Json::array())["result"], "pong");
+
+    setup.extra_limits = "idle_s = 120\n";
+    expect_live("limits.idle_s");
+    EXPECT_TRUE(looked_at_after(kept, 90'000));
+    EXPECT_EQ(kept.request("mining.ping", Json::array())["result"], "pong");
+    pool->clock().skip(130'000);
+    EXPECT_TRUE(kept.ended());
+}
+
+TEST_F(PoolChanges, AnotherShareIntervalMovesTheDifficultyOfPresentConnections) {
+    setup.difficulty = 1e-5;
+    setup.difficulty_min = 1e-9;
+    setup.extra_difficulty = "share_interval_s = 3600\n";
+    start();
+    LineMiner miner(pool->port());
+    miner.open(miner_address("a"));
+    const auto difficulty = miner.difficulty();
+    EXPECT_GT(difficulty, 9e-6);
+    // Every job that comes again after half a minute may bring another difficulty along.
+    const auto next_job = [&] {
+        const auto jobs = miner.jobs();
+        pool->clock().skip(40'000);
+        return miner.read_until([&] { return miner.jobs() > jobs; });
+    };
+    ASSERT_TRUE(next_job());
+    EXPECT_EQ(miner.difficulty(), difficulty) << "silence means little when a share takes an hour";
+    setup.extra_difficulty = "share_interval_s = 1\n";
+    expect_live("difficulty.share_interval_s");
+    ASSERT_TRUE(next_job());
+    ASSERT_TRUE(next_job());
+    EXPECT_LT(miner.difficulty(), difficulty / 4);
+    EXPECT_EQ(miner.request("mining.ping", Json::array())["result"], "pong");
+
+    setup.extra_difficulty = "share_interval_s = 3600\n";
+    expect_live("difficulty.share_interval_s");
+    ASSERT_TRUE(next_job());  // with what was decided before
+    const auto lowered = miner.difficulty();
+    EXPECT_GT(lowered, setup.difficulty_min * 1.1);
+    ASSERT_TRUE(next_job());
+    ASSERT_TRUE(next_job());
+    EXPECT_EQ(miner.difficulty(), lowered);
+    EXPECT_EQ(pool->metric("adit_stratum_bans_total"), 0);
+}
+
 TEST_F(PoolChanges, TheTimeOfABanIsWhatItWasLastSetTo) {
     setup.extra_limits = "ban_s = 31536000\n";
     start();

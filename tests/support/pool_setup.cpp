@@ -41,7 +41,8 @@ std::string PoolSetup::toml() const {
         }
         text += "\n";
     }
-    text += fmt::format("[difficulty]\nstart = {0:e}\nmin = {0:e}\nmax = {0:e}\n\n", difficulty);
+    text += fmt::format("[difficulty]\nstart = {0:e}\nmin = {1:e}\nmax = {0:e}\n{2}\n", difficulty,
+                        difficulty_min > 0 ? difficulty_min : difficulty, extra_difficulty);
     text += fmt::format("[limits]\nthreads = {}\nminers = {}\nhandshakes_per_s = {}\n{}\n", threads,
                         miners, handshakes_per_s, extra_limits);
     text += fmt::format("[log]\nlevel = \"{}\"\n\n[payout]\n{}\n\n{}", log_level, payout, extra);

@@ -35,6 +35,8 @@ struct PoolSetup {
     // Fixed difficulty: as start, minimum and maximum. About 2^32 times as many hashes a share; the
     // network's difficulty when that is lower.
     double difficulty = 1e-9;
+    double difficulty_min = 0;     // another minimum than that; 0: none
+    std::string extra_difficulty;  // further lines of [difficulty]
     int threads = 1;
     int miners = 1000;
     int handshakes_per_s = 10'000;

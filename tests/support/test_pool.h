@@ -13,18 +13,24 @@
 
 namespace adit::tests {
 
-// The system's time, but the wall clock can be stepped as an operator or NTP does.
+// The system's time, but the wall clock can be stepped as an operator or NTP does, and time that a
+// test need not wait for can be skipped.
 class SteppedClock final : public base::Clock {
  public:
-    std::int64_t wall_ms() const override { return system_.wall_ms() + ahead_ms_; }
-    std::int64_t steady_ms() const override { return system_.steady_ms(); }
-    std::int64_t steady_ns() const override { return system_.steady_ns(); }
+    std::int64_t wall_ms() const override { return system_.wall_ms() + skipped_ms_ + ahead_ms_; }
+    std::int64_t steady_ms() const override { return system_.steady_ms() + skipped_ms_; }
+    std::int64_t steady_ns() const override {
+        return system_.steady_ns() + skipped_ms_ * 1'000'000;
+    }
     // From now on so much ahead of the system's clock; negative: behind.
     void set_ahead(std::int64_t ms) { ahead_ms_ = ms; }
+    // As if so much time had passed; never negative. What waits for a timer of the system waits on.
+    void skip(std::int64_t ms) { skipped_ms_ += ms; }
 
  private:
     base::SystemClock system_;
     std::atomic<std::int64_t> ahead_ms_{0};
+    std::atomic<std::int64_t> skipped_ms_{0};
 };
 
 class TestPool {
