@@ -155,12 +155,16 @@ struct ExplainOptions {
     bool payees = false;
     std::string account;
     std::string amount;
+    bool not_accounts = false;
     std::string note;
     bool yes = false;
 };
 
 int explain(const Common& common, const ExplainOptions& options) {
-    Json params{{"txid", options.txid}, {"payees", options.payees}, {"note", options.note}};
+    Json params{{"txid", options.txid},
+                {"payees", options.payees},
+                {"not_accounts", options.not_accounts},
+                {"note", options.note}};
     if (options.account.empty() != options.amount.empty()) {
         return bad_usage("--account and --amount go together");
     }
@@ -193,7 +197,12 @@ void add_explain(CLI::App* group, int* exit_code) {
             "own.\n"
             "--payees: it was a payout that a restored log does not know; the accounts whose "
             "addresses\n"
-            "it pays are debited. --account with --amount: that much was paid to this account.\n") +
+            "it pays are debited. --account with --amount: that much was paid to this account.\n"
+            "A spend that pays addresses of accounts which are owed something is accounted for "
+            "only\n"
+            "when each of them is; --not-accounts says that it has nothing to do with what they "
+            "are\n"
+            "owed.\n") +
         kExitCodes;
     const auto [app, common] = add_command(
         group, "explain", "Say what a spend of the wallet was that the pool does not know", footer);
@@ -205,6 +214,8 @@ void add_explain(CLI::App* group, int* exit_code) {
     auto* amount =
         app->add_option("--amount", options->amount, "Taken from that account")->type_name("BTC");
     payees->excludes(account)->excludes(amount);
+    app->add_flag("--not-accounts", options->not_accounts,
+                  "It pays addresses of accounts, but not what they are owed");
     app->add_option("--note", options->note, "Goes into the log with it")->type_name("TEXT");
     app->add_flag("--yes,-y", options->yes, "Do not ask");
     app->callback([common, options, exit_code] { *exit_code = explain(*common, *options); });

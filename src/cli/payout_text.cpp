@@ -88,7 +88,7 @@ std::string explained_text(const std::string& text) {
         const auto& account = record.at("account").get_ref<const std::string&>();
         out += fmt::format("explained {}: {}\n", record.at("txid").get<std::string>(),
                            account.empty()
-                               ? "none of the ledger's money"
+                               ? "it is accounted for"
                                : fmt::format("{} from {}", btc(record.at("amount_sat")), account));
     }
     return out.empty() ? "nothing was taken from anybody\n" : out;

@@ -59,7 +59,7 @@ TEST(PayoutText, SaysWhatWasDecided) {
     EXPECT_THAT(explained_text(manager::explained_json({{{}, "bob", 5, 0, ""}})),
                 HasSubstr(": 0.00000005 from bob\n"));
     EXPECT_THAT(explained_text(manager::explained_json({{{}, "", 0, 0, ""}})),
-                HasSubstr(": none of the ledger's money\n"));
+                HasSubstr(": it is accounted for\n"));
     EXPECT_EQ(explained_text("[]"), "nothing was taken from anybody\n");
 }
 

@@ -86,6 +86,25 @@ std::string_view name_of(Purpose purpose) {
     return "unknown";
 }
 
+PayoutState state_after(share::PayoutFact fact) {
+    switch (fact) {
+        case share::PayoutFact::approved:
+        case share::PayoutFact::reanchored:
+            return PayoutState::ready;
+        case share::PayoutFact::confirmed:
+            return PayoutState::confirmed;
+        case share::PayoutFact::unconfirmed:
+            return PayoutState::signed_;
+        case share::PayoutFact::conflicted:
+            return PayoutState::conflicted;
+        case share::PayoutFact::cancelled:
+            return PayoutState::cancelled;
+        case share::PayoutFact::buried:
+            return PayoutState::buried;
+    }
+    return PayoutState::conflicted;
+}
+
 BlockState state_after(share::BlockFact fact) {
     switch (fact) {
         case share::BlockFact::confirmed:

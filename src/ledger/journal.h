@@ -172,6 +172,8 @@ enum class PayoutState : std::uint8_t {
     buried = 6,      // final
 };
 std::string_view name_of(PayoutState state);
+// The state that a fact leads to.
+PayoutState state_after(share::PayoutFact fact);
 
 struct PayoutRow {
     share::PayoutId id = 0;
@@ -345,6 +347,9 @@ class FactSink {
     // error, a sentence, nobody knows whether the fact is in the log: look into the ledger again,
     // later, before anything is decided anew.
     virtual Stored<void> record(share::Record fact) = 0;
+    // An error, a sentence, while the ledger has not folded all that was in the log when the pool
+    // started: what it says is not what is known.
+    virtual Stored<void> caught_up() = 0;
 };
 
 }  // namespace adit::ledger

@@ -3,6 +3,7 @@
 #include "chain/address.h"
 #include "ledger/payout_follower.h"
 #include "ledger/payout_rounds.h"
+#include "ledger/payout_transaction.h"
 #include "ledger/posting.h"
 
 #include <algorithm>
@@ -56,6 +57,8 @@ std::string_view name_of(PayoutHold hold) {
 namespace {
 
 constexpr std::int32_t kReplaceDepth = 100;
+// How soon a round that was held up is tried again, at most.
+constexpr std::int64_t kRetryMs = 60'000;
 
 std::unexpected<std::string> refuse(std::string why) {
     return std::unexpected(std::move(why));
@@ -89,7 +92,13 @@ class Payer::Core {
     Stored<PayoutRow> decide(share::PayoutId id, PayoutState from, share::PayoutFact what,
                              std::string_view note);
     OrHeld<share::PayoutFactRecord> new_anchor(const OpenPayout& payout);
-    Stored<std::vector<share::ExplainRecord>> explanations(const SpendExplanation& explanation);
+    Stored<OutPoints> taken_by_open();
+    Stored<std::map<std::string, Amount>> unexplained_payees(const chain::Hash256& txid);
+    std::vector<share::ExplainRecord> records_of(const SpendExplanation& explanation,
+                                                 const std::map<std::string, Amount>& debits,
+                                                 bool is_done) const;
+    Stored<void> record_explanation(const share::ExplainRecord& record);
+    void plan_first_round(const std::vector<PayoutRow>& rows);
     void hold(const Held& held);
     void tell();
 
@@ -102,7 +111,8 @@ class Payer::Core {
     PayoutHold told_ = PayoutHold::none;
     bool locked_again_ = false;
     std::optional<std::int64_t> next_steady_ms_;
-    Held round_hold_;  // of the last round, until the next
+    chain::Hash256 seen_tip_;  // up to which confirmed payouts were looked at
+    Held round_hold_;          // of the last round, until the next
 };
 
 void Payer::Core::hold(const Held& held) {
@@ -110,16 +120,17 @@ void Payer::Core::hold(const Held& held) {
     status_.hold = held.hold;
     status_.hold_text = held.text;
     // The node may have come up without what it had locked.
-    if (held.hold == PayoutHold::wallet_unreachable) locked_again_ = false;
+    if (held.hold == PayoutHold::wallet_unreachable || held.hold == PayoutHold::wallet_not_ready ||
+        held.hold == PayoutHold::refused) {
+        locked_again_ = false;
+    }
     if (held.hold != PayoutHold::daily_cap) metrics_.failures.add();
 }
 
 void Payer::Core::tell() {
     for (std::size_t i = 0; i < metrics_.holds.size(); ++i)
         metrics_.holds[i]->set(static_cast<PayoutHold>(i) == status_.hold ? 1 : 0);
-    status_.alerts.clear();
-    for (const auto& [id, text] : follower_.alerts())
-        status_.alerts.push_back(text);
+    status_.alerts = follower_.alerts();
     metrics_.alerts.set(static_cast<double>(status_.alerts.size()));
     metrics_.unknown_spends.set(static_cast<double>(status_.unknown_spends.size()));
     if (status_.hold == told_) return;
@@ -154,6 +165,7 @@ OrHeld<void> Payer::Core::lock_again(const std::vector<OpenPayout>& open) {
 
 // Returns all payouts as they are afterwards.
 OrHeld<std::vector<PayoutRow>> Payer::Core::follow_all() {
+    if (const auto known = parts_.sink.caught_up(); !known) return held_by_ledger(known.error());
     auto rows = parts_.reader.payout_rows();
     if (!rows) return held_by_ledger(rows.error());
     const auto open = load_open(parts_.reader, *rows);
@@ -166,8 +178,15 @@ OrHeld<std::vector<PayoutRow>> Payer::Core::follow_all() {
         add_outpoints(taken, payout);
     std::optional<Held> first;
     for (const auto& payout : *open) {
+        // Nothing changes for what is deep enough before the next block.
+        if (payout.row.state == PayoutState::confirmed && tip->block == seen_tip_) continue;
         const auto followed = follower_.follow(payout.row.id, taken, *tip);
         if (!followed && !first) first = followed.error();
+        // Each of the others would wait as long.
+        if (!followed && (followed.error().hold == PayoutHold::wallet_unreachable ||
+                          followed.error().hold == PayoutHold::ledger_unreachable)) {
+            break;
+        }
         // What was signed just now spends coins of its own.
         const auto now = load(parts_.reader, payout.row);
         if (now) add_outpoints(taken, *now);
@@ -182,29 +201,47 @@ OrHeld<std::vector<PayoutRow>> Payer::Core::follow_all() {
     for (std::size_t i = 0; i < counts.size(); ++i)
         metrics_.states[i]->set(counts[i]);
     if (first) return std::unexpected(std::move(*first));
+    seen_tip_ = tip->block;
     return std::move(*after);
 }
 
 OrHeld<PayoutRound> Payer::Core::round(bool dry) {
+    if (const auto known = parts_.sink.caught_up(); !known) return held_by_ledger(known.error());
     const auto rows = parts_.reader.payout_rows();
     if (!rows) return held_by_ledger(rows.error());
     if (const auto tip = parts_.wallet.tip(); !tip) return held_by(tip.error());
     auto round = rounds_.run(dry, *rows);
     if (!dry) {
         round_hold_ = {round.hold, round.hold_text};
+        const bool is_short = round.hold != PayoutHold::none && round.hold != PayoutHold::daily_cap;
+        const auto wait_ms =
+            is_short ? std::min(settings_.interval_ms, kRetryMs) : settings_.interval_ms;
         status_.last_round_ms = parts_.clock.wall_ms();
-        status_.next_round_ms = status_.last_round_ms + settings_.interval_ms;
-        next_steady_ms_ = parts_.clock.steady_ms() + settings_.interval_ms;
-        if (const auto unknown = rounds_.unknown_spends()) status_.unknown_spends = *unknown;
+        status_.next_round_ms = status_.last_round_ms + wait_ms;
+        next_steady_ms_ = parts_.clock.steady_ms() + wait_ms;
+        status_.unknown_spends = rounds_.unknown_spends();
     }
     return round;
+}
+
+// So that a pool which is restarted often does not pay at each start.
+void Payer::Core::plan_first_round(const std::vector<PayoutRow>& rows) {
+    const auto now = parts_.clock.wall_ms();
+    const auto since = rows.empty() ? settings_.interval_ms : now - rows.back().created_ms;
+    const auto wait_ms =
+        std::clamp<std::int64_t>(settings_.interval_ms - since, 0, settings_.interval_ms);
+    next_steady_ms_ = parts_.clock.steady_ms() + wait_ms;
+    status_.next_round_ms = now + wait_ms;
 }
 
 PayoutStatus Payer::Core::step() {
     status_.hold = PayoutHold::none;
     status_.hold_text.clear();
-    if (const auto followed = follow_all(); !followed) hold(followed.error());
-    const bool due = !next_steady_ms_ || parts_.clock.steady_ms() >= *next_steady_ms_;
+    if (const auto followed = follow_all(); !followed)
+        hold(followed.error());
+    else if (!next_steady_ms_)
+        plan_first_round(*followed);
+    const bool due = next_steady_ms_ && parts_.clock.steady_ms() >= *next_steady_ms_;
     if (due && status_.hold == PayoutHold::none) {
         if (const auto begun = round(false); !begun) {
             hold(begun.error());
@@ -218,6 +255,10 @@ PayoutStatus Payer::Core::step() {
 }
 
 Stored<PayoutRound> Payer::Core::run(bool dry) {
+    if (!dry) {
+        const auto followed = follow_all();
+        if (!followed) return refuse(followed.error().text);
+    }
     auto begun = round(dry);
     if (!begun) return refuse(begun.error().text);
     if (dry) return std::move(*begun);
@@ -237,6 +278,7 @@ Stored<PayoutRound> Payer::Core::run(bool dry) {
 
 Stored<PayoutRow> Payer::Core::decide(share::PayoutId id, PayoutState from, share::PayoutFact what,
                                       std::string_view note) {
+    if (const auto known = parts_.sink.caught_up(); !known) return refuse(known.error());
     const auto row = load_row(parts_.reader, id);
     if (!row) return refuse(row.error().text);
     const bool cancels = what == share::PayoutFact::cancelled;
@@ -264,11 +306,18 @@ Stored<PayoutRow> Payer::Core::approve(share::PayoutId id, std::string_view note
 }
 
 Stored<PayoutRow> Payer::Core::cancel(share::PayoutId id, std::string_view note) {
-    auto row = decide(id, PayoutState::ready, share::PayoutFact::cancelled, note);
+    const auto before = load_row(parts_.reader, id);
+    if (!before) return refuse(before.error().text);
+    // Whoever cancels again wants the coin to be free.
+    auto row = before->state == PayoutState::cancelled
+                   ? Stored<PayoutRow>(*before)
+                   : decide(id, PayoutState::ready, share::PayoutFact::cancelled, note);
     if (!row) return row;
     follower_.forget(id);
-    // Its anchor is free again, unless the node is away: then it stays locked until somebody
-    // unlocks it, which the operator is told.
+    const auto taken = taken_by_open();
+    if (!taken || taken->contains(row->anchor)) return row;
+    // Its anchor is free again, unless the node is away: then it stays locked until the payout is
+    // cancelled once more, which the operator is told.
     if (const auto unlocked = parts_.wallet.unlock({&row->anchor, 1}); !unlocked) {
         parts_.logger.warning("payout", "the coin of a cancelled payout stays locked",
                               {{"payout", id},
@@ -296,17 +345,20 @@ OrHeld<share::PayoutFactRecord> Payer::Core::new_anchor(const OpenPayout& payout
                                        row.id, rival.txid.rpc_hex()));
         }
     }
+    const auto paid = parts_.wallet.transaction(rival.txid);
+    if (!paid) return held_by(paid.error());
+    if (*paid && pays_all(**paid, payout.payees)) {
+        return held_as(PayoutHold::refused,
+                       fmt::format("{} has paid everybody whom payout {} pays; paying again would "
+                                   "pay twice",
+                                   rival.txid.rpc_hex(), row.id));
+    }
     const auto seen =
         parts_.witness.all_have_seen(rival.outpoint, rival.txid, rival.block, kReplaceDepth);
     if (!seen) return held_as(PayoutHold::refused, seen.error());
-    const auto rows = parts_.reader.payout_rows();
-    if (!rows) return held_by_ledger(rows.error());
-    const auto open = load_open(parts_.reader, *rows);
-    if (!open) return std::unexpected(open.error());
-    OutPoints taken;
-    for (const auto& other : *open)
-        add_outpoints(taken, other);
-    const auto coins = free_coins(parts_, taken);
+    const auto taken = taken_by_open();
+    if (!taken) return held_by_ledger(taken.error());
+    const auto coins = free_coins(parts_, *taken);
     if (!coins) return std::unexpected(coins.error());
     const auto largest = std::ranges::max_element(*coins, {}, &Coin::value);
     if (largest == coins->end()) {
@@ -345,83 +397,128 @@ Stored<PayoutRow> Payer::Core::replace(share::PayoutId id, std::string_view note
     return std::move(*after);
 }
 
-Stored<std::vector<share::ExplainRecord>> Payer::Core::explanations(
-    const SpendExplanation& explanation) {
-    share::ExplainRecord record;
-    record.txid = explanation.txid;
-    record.at_wall_ms = parts_.clock.wall_ms();
-    record.note = explanation.note.substr(0, share::kEvidenceLimit);
-    if (!explanation.debit_payees) {
-        record.account = explanation.account;
-        record.amount_sat = explanation.amount.sat();
-        if (record.account.empty() != (record.amount_sat == 0)) {
-            return refuse("name an account together with an amount, or neither");
-        }
-        return std::vector{record};
-    }
-    const auto transaction = parts_.wallet.transaction(explanation.txid);
+Stored<OutPoints> Payer::Core::taken_by_open() {
+    const auto rows = parts_.reader.payout_rows();
+    if (!rows) return refuse(rows.error());
+    const auto open = load_open(parts_.reader, *rows);
+    if (!open) return refuse(open.error().text);
+    OutPoints taken;
+    for (const auto& payout : *open)
+        add_outpoints(taken, payout);
+    return taken;
+}
+
+// What a transaction pays to addresses of accounts that have a balance, less what was explained of
+// it already.
+Stored<std::map<std::string, Amount>> Payer::Core::unexplained_payees(const chain::Hash256& txid) {
+    const auto transaction = parts_.wallet.transaction(txid);
     if (!transaction) return refuse(transaction.error().message);
     if (!*transaction) {
-        return refuse(fmt::format("{} does not know transaction {}", parts_.wallet.name(),
-                                  explanation.txid.rpc_hex()));
+        return refuse(
+            fmt::format("{} does not know transaction {}", parts_.wallet.name(), txid.rpc_hex()));
     }
     const auto balances = parts_.reader.balances();
     if (!balances) return refuse(balances.error());
+    const auto explained = parts_.reader.explained();
+    if (!explained) return refuse(explained.error());
     std::map<std::string, Amount> paid;
     for (const auto& output : (*transaction)->outputs) {
         const auto address =
             chain::address_of_script(output.script, chain::params(settings_.network));
         if (!address || output.script == settings_.change_script) continue;
         const auto row = std::ranges::find(*balances, *address, &BalanceRow::account);
-        if (row != balances->end()) paid[*address] += Amount::of(output.value_sat);
+        if (row == balances->end() || row->balance.is_zero()) continue;
+        paid[*address] += Amount::of(output.value_sat);
     }
-    std::vector<share::ExplainRecord> records;
-    for (const auto& [account, amount] : paid) {
-        record.account = account;
-        record.amount_sat = amount.sat();
-        records.push_back(record);
+    for (const auto& record : *explained) {
+        if (record.txid == txid) paid.erase(record.account);
     }
-    if (records.empty()) return refuse("it pays no address of an account");
-    return records;
+    return paid;
+}
+
+Stored<void> Payer::Core::record_explanation(const share::ExplainRecord& record) {
+    if (auto recorded = parts_.sink.record(record); !recorded) return recorded;
+    const auto explained = parts_.reader.explained();
+    if (!explained) return refuse(explained.error());
+    if (std::ranges::find(*explained, record) == explained->end()) {
+        return refuse(record.account.empty()
+                          ? std::string("the transaction was explained already")
+                          : fmt::format("the ledger refused it: \"{}\" has no balance, or this "
+                                        "was explained already",
+                                        record.account));
+    }
+    parts_.logger.warning("payout", "a spend of the wallet was explained",
+                          {{"txid", record.txid.rpc_hex()},
+                           {"account", record.account},
+                           {"amount_btc", Amount::of(record.amount_sat).btc()},
+                           {"note", record.note}});
+    return {};
 }
 
 Stored<std::vector<share::ExplainRecord>> Payer::Core::explain(
     const SpendExplanation& explanation) {
-    const auto payout = parts_.reader.payout_of_txid(explanation.txid);
+    if (const auto known = parts_.sink.caught_up(); !known) return refuse(known.error());
+    const auto& txid = explanation.txid;
+    const auto payout = parts_.reader.payout_of_txid(txid);
     if (!payout) return refuse(payout.error());
     if (*payout) {
         return refuse(fmt::format("{} is the pool's own payout {}; it needs no explanation",
-                                  explanation.txid.rpc_hex(), **payout));
+                                  txid.rpc_hex(), **payout));
     }
-    const auto known = parts_.wallet.status(explanation.txid);
-    if (!known) return refuse(known.error().message);
-    if (!*known) {
-        return refuse(fmt::format("{} does not know transaction {}", parts_.wallet.name(),
-                                  explanation.txid.rpc_hex()));
+    if (explanation.account.empty() != explanation.amount.is_zero()) {
+        return refuse("name an account together with an amount, or neither");
     }
-    auto records = explanations(explanation);
-    if (!records) return records;
-    for (const auto& record : *records) {
-        if (auto recorded = parts_.sink.record(record); !recorded) return refuse(recorded.error());
-        const auto explained = parts_.reader.explained();
-        if (!explained) return refuse(explained.error());
-        if (std::ranges::find(*explained, record) == explained->end()) {
-            return refuse(
-                fmt::format("the ledger refused it: \"{}\" has no account, or the "
-                            "transaction was explained already",
-                            record.account));
+    const auto paid = unexplained_payees(txid);
+    if (!paid) return refuse(paid.error());
+    std::map<std::string, Amount> debits;
+    if (explanation.debit_payees)
+        debits = *paid;
+    else if (!explanation.account.empty())
+        debits[explanation.account] = explanation.amount;
+    std::string left;
+    for (const auto& [account, amount] : *paid) {
+        if (!debits.contains(account)) {
+            left += fmt::format("{}{}", left.empty() ? "" : ", ", account);
         }
-        parts_.logger.warning("payout", "a spend of the wallet was explained",
-                              {{"txid", record.txid.rpc_hex()},
-                               {"account", record.account},
-                               {"amount_btc", Amount::of(record.amount_sat).btc()},
-                               {"note", record.note}});
     }
-    std::erase(status_.unknown_spends, explanation.txid);
-    if (round_hold_.hold == PayoutHold::unknown_spend) {
+    const bool is_done = left.empty() || explanation.owed_to_none;
+    if (!is_done && debits.empty()) {
+        return refuse(
+            fmt::format("it pays accounts that have a balance ({}); take it from them "
+                        "with --payees, or say --not-accounts if it has nothing to do "
+                        "with what they are owed",
+                        left));
+    }
+    const auto records = records_of(explanation, debits, is_done);
+    for (const auto& each : records) {
+        if (const auto recorded = record_explanation(each); !recorded) {
+            return refuse(recorded.error());
+        }
+    }
+    if (is_done) std::erase(status_.unknown_spends, txid);
+    if (is_done && round_hold_.hold == PayoutHold::unknown_spend) {
         round_hold_ = {};
-        next_steady_ms_.reset();  // look again with the next step
+        next_steady_ms_ = parts_.clock.steady_ms();  // look again with the next step
     }
+    return records;
+}
+
+std::vector<share::ExplainRecord> Payer::Core::records_of(
+    const SpendExplanation& explanation, const std::map<std::string, Amount>& debits,
+    bool is_done) const {
+    std::vector<share::ExplainRecord> records;
+    share::ExplainRecord record;
+    record.txid = explanation.txid;
+    record.at_wall_ms = parts_.clock.wall_ms();
+    record.note = explanation.note.substr(0, share::kEvidenceLimit);
+    for (const auto& [account, amount] : debits) {
+        record.account = account;
+        record.amount_sat = amount.sat();
+        records.push_back(record);
+    }
+    record.account.clear();
+    record.amount_sat = 0;
+    if (is_done) records.push_back(record);
     return records;
 }
 

@@ -21,6 +21,37 @@ class BooksSink final : public FactSink {
     Stored<void> record(share::Record fact) override {
         if (before_record) before_record();
         if (!fault.empty()) return std::unexpected(fault);
+        ++recorded;
+        if (std::exchange(fold_later, false)) {
+            late_.push_back(std::move(fact));
+            return std::unexpected("the ledger has not folded it");
+        }
+        fold_late();  // in the order of the log
+        apply(fact);
+        if (before_record) before_record();  // dies behind it as well
+        if (std::exchange(lose_answer, false)) return std::unexpected("no answer came");
+        return {};
+    }
+
+    Stored<void> caught_up() override {
+        if (!behind.empty()) return std::unexpected(behind);
+        return {};
+    }
+    // What was recorded, and not answered, comes into the books now.
+    void fold_late() {
+        for (const auto& fact : std::exchange(late_, {}))
+            apply(fact);
+    }
+
+    std::function<void()> before_record;
+    std::string behind;
+    std::string fault;
+    bool lose_answer = false;  // of the next fact, which is taken nevertheless
+    bool fold_later = false;   // the next fact, whose answer is lost too
+    int recorded = 0;
+
+ private:
+    void apply(const share::Record& fact) {
         std::visit(
             [&](auto&& record) {
                 using Record = std::decay_t<decltype(record)>;
@@ -30,19 +61,10 @@ class BooksSink final : public FactSink {
                     std::abort();
             },
             fact);
-        ++recorded;
-        if (before_record) before_record();  // dies behind it as well
-        if (std::exchange(lose_answer, false)) return std::unexpected("no answer came");
-        return {};
     }
 
-    std::function<void()> before_record;
-    std::string fault;
-    bool lose_answer = false;  // of the next fact, which is taken nevertheless
-    int recorded = 0;
-
- private:
     Books& books_;
+    std::vector<share::Record> late_;
 };
 
 class PayerBench {

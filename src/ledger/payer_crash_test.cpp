@@ -131,7 +131,7 @@ class RandomWorld {
                 bench_.wallet.give(below(3'000'000) + 500'000);
                 return;
             case 7:
-                bench_.sink.lose_answer = true;
+                (below(2) == 0 ? bench_.sink.lose_answer : bench_.sink.fold_later) = true;
                 return;
             case 8:
                 return decide(4);
@@ -148,7 +148,8 @@ class RandomWorld {
     // Lets everything that is under way come to its end.
     void settle() {
         at_.set(0);
-        bench_.sink.lose_answer = false;
+        bench_.sink.lose_answer = bench_.sink.fold_later = false;
+        bench_.sink.fold_late();
         for (int i = 0; i < 6; ++i) {
             bench_.wallet.give(5'000'000);
             bench_.clock.advance_ms(86'400'001);

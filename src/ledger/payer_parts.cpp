@@ -169,7 +169,12 @@ OrHeld<PayoutRow> record_fact(const PayerParts& parts, const PayoutRow& row,
     }
     auto after = load_row(parts.reader, row.id);
     if (!after) return after;
-    if (after->transition != fact.transition) {
+    // Another fact with this number may have been on its way to the log before.
+    const bool is_this =
+        after->transition == fact.transition && after->state == state_after(fact.fact) &&
+        (fact.fact != share::PayoutFact::reanchored || after->anchor == fact.anchor) &&
+        (fact.fact != share::PayoutFact::confirmed || after->txid == fact.txid);
+    if (!is_this) {
         return held_as(PayoutHold::refused,
                        fmt::format("the ledger refused that payout {} is {} now; it is {}", row.id,
                                    share::name_of(fact.fact), name_of(after->state)));

@@ -139,7 +139,9 @@ TEST_F(PayerTest, GivesTheMoneyBackWhenAPayoutIsCancelled) {
     EXPECT_EQ(bench.row(1).state, PayoutState::cancelled);
     EXPECT_FALSE(bench.wallet.locked.contains(coin));
     EXPECT_EQ(bench.books().balance(PayerBench::name_of(0)).available().sat(), 1'000'000);
-    EXPECT_FALSE(bench.payer().cancel(1, ""));
+    bench.wallet.locked.insert(coin);
+    EXPECT_TRUE(bench.payer().cancel(1, "")) << "once more, for the coin's sake";
+    EXPECT_FALSE(bench.wallet.locked.contains(coin));
 }
 
 TEST_F(PayerTest, StopsAtTheDailyCap) {
@@ -323,7 +325,7 @@ TEST_F(PayerTest, AsksAPersonWhenSomethingElseSpendsTheAnchor) {
     EXPECT_EQ(bench.received(0), 1'000'000);
 
     EXPECT_EQ(bench.next_round().hold, PayoutHold::unknown_spend);
-    ASSERT_TRUE(bench.payer().explain({thief, false, "", Amount{}, "a thief"}));
+    ASSERT_TRUE(bench.payer().explain({thief, false, "", Amount{}, false, "a thief"}));
     EXPECT_EQ(bench.payer().step().hold, PayoutHold::none);
 }
 
@@ -427,23 +429,155 @@ TEST_F(PayerTest, NoticesARestoredLedgerAndCanBeToldWhatWasPaid) {
     EXPECT_EQ(status.unknown_spends, std::vector{lost});
     EXPECT_THAT(status.hold_text, HasSubstr(lost.rpc_hex()));
     EXPECT_EQ(restored.payouts(), 0u);
-    EXPECT_FALSE(restored.payer().explain({lost, false, "nobody", Amount::of(5), ""}));
-    EXPECT_FALSE(restored.payer().explain({lost, false, "", Amount::of(5), ""}));
-    EXPECT_FALSE(restored.payer().explain({testing::hash_of(5), false, "", Amount{}, ""}));
-    const auto explained = restored.payer().explain({lost, true, "", Amount{}, "from the backup"});
+    EXPECT_FALSE(restored.payer().explain({lost, false, "nobody", Amount::of(5), false, ""}));
+    EXPECT_FALSE(restored.payer().explain({lost, false, "", Amount::of(5), false, ""}));
+    EXPECT_FALSE(restored.payer().explain({testing::hash_of(5), false, "", Amount{}, false, ""}));
+    const auto explained =
+        restored.payer().explain({lost, true, "", Amount{}, false, "from the backup"});
     ASSERT_TRUE(explained) << explained.error();
-    EXPECT_EQ(explained->size(), 2u);
+    EXPECT_EQ(explained->size(), 3u) << "two accounts, and that this was all";
     EXPECT_EQ(restored.posted(0), 0);
     EXPECT_EQ(restored.posted(1), 0);
     EXPECT_EQ(restored.payer().step().hold, PayoutHold::none);
     EXPECT_EQ(restored.payouts(), 0u);
-    EXPECT_FALSE(restored.payer().explain({lost, true, "", Amount{}, "again"}));
+    EXPECT_FALSE(restored.payer().explain({lost, true, "", Amount{}, false, "again"}));
+}
+
+// Three miners were paid by what was lost; one account at a time is not enough.
+TEST_F(PayerTest, HoldsPayoutsUntilEveryPayeeOfALostPayoutIsAccountedFor) {
+    make_due();
+    bench.payer().step();
+    bench.wallet.mine(6);
+    bench.next_round();
+    const auto lost = bench.row(1).txid;
+    PayerBench restored;
+    restored.wallet = bench.wallet;
+    restored.reopen();
+    restored.credit(0, 1'000'000);
+    restored.credit(1, 300'000);
+    restored.payer().step();
+    const auto plain = restored.payer().explain({lost, false, "", Amount{}, false, ""});
+    ASSERT_FALSE(plain);
+    EXPECT_THAT(plain.error(), HasSubstr("--payees"));
+    const auto first = restored.payer().explain(
+        {lost, false, PayerBench::name_of(0), Amount::of(1'000'000), false, ""});
+    ASSERT_TRUE(first) << first.error();
+    EXPECT_EQ(first->size(), 1u);
+    EXPECT_EQ(restored.next_round().hold, PayoutHold::unknown_spend);
+    // What went wrong in the middle is taken up where it stopped.
+    restored.sink.lose_answer = true;
+    EXPECT_FALSE(restored.payer().explain({lost, true, "", Amount{}, false, ""}));
+    EXPECT_EQ(restored.next_round().hold, PayoutHold::unknown_spend);
+    const auto rest = restored.payer().explain({lost, true, "", Amount{}, false, ""});
+    ASSERT_TRUE(rest) << rest.error();
+    EXPECT_EQ(restored.posted(0), 0);
+    EXPECT_EQ(restored.posted(1), 0);
+    EXPECT_EQ(restored.next_round().hold, PayoutHold::none);
+    EXPECT_EQ(restored.payouts(), 0u);
+}
+
+TEST_F(PayerTest, TakesAPersonsWordThatASpendOwesNothing) {
+    make_due();
+    const auto other = bench.wallet.give(40'000'000);
+    const auto gift = bench.wallet.steal(other, PayerBench::script_of(0), true);
+    EXPECT_EQ(bench.payer().step().hold, PayoutHold::unknown_spend);
+    EXPECT_FALSE(bench.payer().explain({gift, false, "", Amount{}, false, ""}));
+    ASSERT_TRUE(bench.payer().explain({gift, false, "", Amount{}, true, "a gift"}));
+    EXPECT_EQ(bench.payer().step().hold, PayoutHold::none);
+    EXPECT_EQ(bench.payouts(), 1u);
+}
+
+// Such as an operator's own fee bump: the payees have their money, and get it no second time.
+TEST_F(PayerTest, AdoptsATransactionOfSomebodyElseThatPaysTheSame) {
+    make_due();
+    bench.wallet.give(40'000'000);
+    bench.payer().step();
+    auto bumped = transaction(1, 0);
+    bumped.outputs.back().value_sat -= 5'000;  // the change
+    std::swap(bumped.outputs.front(), bumped.outputs.back());
+    bench.wallet.confirm(bumped);
+    bench.payer().step();
+    EXPECT_EQ(bench.attempts(1).size(), 2u);
+    EXPECT_EQ(bench.attempts(1)[1].txid, bumped.txid());
+    EXPECT_EQ(bench.attempts(1)[1].fee_sat, bench.attempts(1)[0].fee_sat + 5'000);
+    bench.wallet.mine(6);
+    EXPECT_EQ(bench.next_round().hold, PayoutHold::none);
+    EXPECT_EQ(bench.row(1).state, PayoutState::confirmed);
+    EXPECT_EQ(bench.row(1).txid, bumped.txid());
+    EXPECT_EQ(bench.received(0), 1'000'000);
+    EXPECT_THAT(bench.payer().status().alerts, IsEmpty());
+}
+
+// The answer to a decision is lost, and the next decision is refused by the ledger because of it.
+TEST_F(PayerTest, TellsNoSuccessOfADecisionThatCameTooLate) {
+    bench.settings.approve_above = Amount::of(500'000);
+    bench.reopen();
+    bench.credit(0, 1'000'000);
+    const auto coin = bench.wallet.give(50'000'000);
+    bench.payer().step();
+    bench.sink.fold_later = true;
+    EXPECT_FALSE(bench.payer().approve(1, "in doubt"));
+    EXPECT_EQ(bench.row(1).state, PayoutState::waiting_approval);
+    const auto cancelled = bench.payer().cancel(1, "then not");
+    ASSERT_FALSE(cancelled);
+    EXPECT_EQ(bench.row(1).state, PayoutState::ready) << "the first decision holds";
+    EXPECT_TRUE(bench.wallet.locked.contains(coin));
+}
+
+TEST_F(PayerTest, DoesNothingOnALedgerThatIsBehindItsLog) {
+    make_due();
+    bench.sink.behind = "the ledger is catching up";
+    const auto status = bench.payer().step();
+    EXPECT_EQ(status.hold, PayoutHold::ledger_unreachable);
+    EXPECT_EQ(status.hold_text, bench.sink.behind);
+    EXPECT_EQ(bench.payer().run(false).error(), bench.sink.behind);
+    EXPECT_EQ(bench.payer().approve(1, "").error(), bench.sink.behind);
+    EXPECT_EQ(bench.payer().explain({anchor.txid, false, "", Amount{}, false, ""}).error(),
+              bench.sink.behind);
+    EXPECT_EQ(bench.payouts(), 0u);
+    bench.sink.behind.clear();
+    bench.payer().step();
+    EXPECT_EQ(bench.payouts(), 1u);
+}
+
+TEST_F(PayerTest, NeedsApprovalAlsoWhenTheCoinWasLostBefore) {
+    bench.settings.approve_above = Amount::of(500'000);
+    bench.reopen();
+    bench.credit(0, 1'000'000);
+    const auto coin = bench.wallet.give(50'000'000);
+    bench.wallet.give(60'000'000);
+    bench.payer().step();
+    EXPECT_EQ(bench.row(1).anchor, coin) << "the smaller one waits";
+    const auto thief = bench.wallet.steal(coin, testing::segwit_script(77), true);
+    bench.payer().step();
+    EXPECT_EQ(bench.row(1).state, PayoutState::waiting_approval);
+    EXPECT_THAT(bench.payer().status().alerts.at(0), HasSubstr("adit payout cancel 1"));
+    EXPECT_FALSE(bench.payer().replace(1, ""));
+    ASSERT_TRUE(bench.payer().explain({thief, false, "", Amount{}, false, ""}));
+    ASSERT_TRUE(bench.payer().cancel(1, ""));
+    bench.next_round();
+    EXPECT_EQ(bench.row(2).state, PayoutState::waiting_approval);
+}
+
+TEST_F(PayerTest, DoesNotBeginARoundAtEveryStart) {
+    make_due();
+    bench.payer().step();
+    ASSERT_EQ(bench.payouts(), 1u);
+    bench.credit(2, 500'000);
+    bench.wallet.mine(10);
+    bench.clock.advance_ms(bench.settings.interval_ms - 1);
+    bench.reopen();
+    bench.payer().step();
+    EXPECT_EQ(bench.payouts(), 1u);
+    bench.clock.advance_ms(1);
+    bench.payer().step();
+    EXPECT_EQ(bench.payouts(), 2u);
 }
 
 TEST_F(PayerTest, ExplainsNoPayoutOfItsOwn) {
     make_due();
     bench.payer().step();
-    EXPECT_THAT(bench.payer().explain({bench.row(1).txid, true, "", Amount{}, ""}).error(),
+    EXPECT_THAT(bench.payer().explain({bench.row(1).txid, true, "", Amount{}, false, ""}).error(),
                 HasSubstr("own payout 1"));
 }
 

@@ -76,6 +76,11 @@ class FakeWallet final : public Wallet, public SpendWitness {
         known_[thief.txid()] = entry;
         return thief.txid();
     }
+    // Comes into the next block, whoever has signed it.
+    void confirm(const chain::Transaction& transaction) {
+        evict_rivals(transaction);
+        known_[transaction.txid()] = {transaction, ++height};
+    }
     void empty_mempool() {
         for (auto& [txid, entry] : known_)
             entry.in_mempool = false;

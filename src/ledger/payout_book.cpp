@@ -33,26 +33,6 @@ bool is_possible(const PayoutRow& payout, PayoutFact fact) {
     return false;
 }
 
-// The state that a fact leads to.
-PayoutState state_after(PayoutFact fact) {
-    switch (fact) {
-        case PayoutFact::approved:
-        case PayoutFact::reanchored:
-            return PayoutState::ready;
-        case PayoutFact::confirmed:
-            return PayoutState::confirmed;
-        case PayoutFact::unconfirmed:
-            return PayoutState::signed_;
-        case PayoutFact::conflicted:
-            return PayoutState::conflicted;
-        case PayoutFact::cancelled:
-            return PayoutState::cancelled;
-        case PayoutFact::buried:
-            return PayoutState::buried;
-    }
-    return PayoutState::conflicted;
-}
-
 bool names_transaction(PayoutFact fact) {
     return fact == PayoutFact::confirmed || fact == PayoutFact::unconfirmed ||
            fact == PayoutFact::buried;

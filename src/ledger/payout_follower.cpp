@@ -85,7 +85,7 @@ OrHeld<std::optional<bool>> PayoutFollower::note_confirmation(const OpenPayout& 
         const auto status = parts_.wallet.status(txid);
         if (!status) return held_by(status.error());
         if (!*status || (*status)->confirmations < 1) continue;
-        clear_alert(payout.row.id);
+        alerts_.erase(payout.row.id);
         const auto& in = **status;
         if (in.confirmations < parts_.settings.confirmations) return false;
         auto fact =
@@ -111,24 +111,41 @@ OrHeld<std::optional<bool>> PayoutFollower::note_conflict(const OpenPayout& payo
     const auto& row = payout.row;
     const auto state = anchor_state(parts_.wallet, row.anchor);
     if (!state) return std::unexpected(state.error());
-    if (state->unspent) return std::optional<bool>();
+    if (state->unspent) {
+        clear_alert(row.id, AlertKind::anchor);
+        return std::optional<bool>();
+    }
     const auto anchor = fmt::format("{}:{}", row.anchor.txid.rpc_hex(), row.anchor.index);
     if (!state->rival) {
-        alert(row.id, fmt::format("the output {} that payout {} spends is not in the chain at the "
-                                  "moment; it goes on when it is back",
-                                  anchor, row.id));
+        alert(row.id, AlertKind::anchor,
+              fmt::format("the output {} that payout {} spends is not in the chain at the moment; "
+                          "it goes on when it is back",
+                          anchor, row.id));
         return false;
     }
     const auto& rival = *state->rival;
     const auto is_rival = [&](const Attempt& own) { return own.record.txid == rival.txid; };
     // A block came between the two questions.
     if (std::ranges::any_of(payout.attempts, is_rival)) return false;
+    if (row.state == PayoutState::waiting_approval) {
+        alert(row.id, AlertKind::anchor,
+              fmt::format("the coin that payout {} was to spend is gone; cancel it (`adit payout "
+                          "cancel {}`), and it is decided anew",
+                          row.id, row.id));
+        return false;
+    }
+    if (row.state != PayoutState::conflicted) {
+        const auto adopted = adopt(payout, rival.txid);
+        if (!adopted) return std::unexpected(adopted.error());
+        if (*adopted) return true;
+    }
     const auto by = rival.txid.is_zero() ? std::string("one that the wallet does not know")
                                          : rival.txid.rpc_hex();
-    alert(row.id, fmt::format("the anchor of payout {} is gone: spent by another transaction, {}; "
-                              "when that is 100 deep, `adit payout replace {}` pays from another "
-                              "coin, if the miners were not paid by it",
-                              row.id, by, row.id));
+    alert(row.id, AlertKind::anchor,
+          fmt::format("the anchor of payout {} is gone: spent by another transaction, {}; when "
+                      "that is 100 deep, `adit payout replace {}` pays from another coin, if the "
+                      "miners were not paid by it",
+                      row.id, by, row.id));
     if (row.state == PayoutState::conflicted) return false;
     const auto after = record_fact(
         parts_, row,
@@ -148,13 +165,7 @@ OrHeld<bool> PayoutFollower::follow_unspent(const OpenPayout& payout, const OutP
         case PayoutState::ready:
             return sign_first(payout, taken);
         case PayoutState::conflicted:
-            // What had spent the anchor has left the chain. Only what was signed is sent again.
-            clear_alert(payout.row.id);
-            if (const auto* newest = newest_of(payout)) {
-                const auto sent = send(payout, *newest);
-                if (!sent) return std::unexpected(sent.error());
-            }
-            return false;
+            return send_after_conflict(payout);
         case PayoutState::signed_:
             return keep_waiting(payout, taken, tip);
         case PayoutState::confirmed:
@@ -163,6 +174,71 @@ OrHeld<bool> PayoutFollower::follow_unspent(const OpenPayout& payout, const OutP
             return false;
     }
     return false;
+}
+
+OrHeld<bool> PayoutFollower::send_after_conflict(const OpenPayout& payout) {
+    const auto id = payout.row.id;
+    const auto* newest = newest_of(payout);
+    if (newest == nullptr) {
+        alert(id, AlertKind::transaction,
+              fmt::format("the coin of payout {} had been spent and is back; nothing was signed, "
+                          "so cancel it (`adit payout cancel {}`), and it is decided anew",
+                          id, id));
+        return false;
+    }
+    const auto status = parts_.wallet.status(newest->record.txid);
+    if (!status) return held_by(status.error());
+    if (*status && (*status)->in_mempool) return false;
+    const auto sent = send(payout, *newest);
+    if (!sent) return sent;
+    return false;
+}
+
+OrHeld<bool> PayoutFollower::adopt(const OpenPayout& payout, const chain::Hash256& rival) {
+    if (rival.is_zero() || payout.row.state == PayoutState::conflicted) return false;
+    const auto transaction = parts_.wallet.transaction(rival);
+    if (!transaction) return held_by(transaction.error());
+    if (!*transaction || !spends(**transaction, payout.row.anchor) ||
+        !pays_all(**transaction, payout.payees)) {
+        return false;
+    }
+    Amount fee;
+    for (const auto& input : (*transaction)->inputs) {
+        const auto parent = parts_.wallet.transaction(input.previous.txid);
+        if (!parent) return held_by(parent.error());
+        // The fee of a transaction with foreign inputs cannot be told.
+        if (!*parent || input.previous.index >= (*parent)->outputs.size()) return false;
+        fee += Amount::of((*parent)->outputs[input.previous.index].value_sat);
+    }
+    for (const auto& output : (*transaction)->outputs)
+        fee -= Amount::of(output.value_sat);
+    if (fee < Amount{}) return false;
+    share::PayoutSignedRecord record;
+    record.payout = payout.row.id;
+    record.attempt = payout.row.attempts + 1;
+    record.txid = rival;
+    record.fee_sat = fee.sat();
+    record.at_wall_ms = parts_.clock.wall_ms();
+    record.raw = (*transaction)->serialize();
+    const auto logged = log_attempt(record);
+    if (!logged) return std::unexpected(logged.error());
+    parts_.logger.warning("payout", "somebody else has replaced a payout by one that pays the same",
+                          {{"payout", payout.row.id}, {"txid", rival.rpc_hex()}});
+    return true;
+}
+
+OrHeld<void> PayoutFollower::log_attempt(const share::PayoutSignedRecord& record) {
+    if (const auto recorded = parts_.sink.record(record); !recorded) {
+        return held_by_ledger(recorded.error());
+    }
+    const auto after = load_row(parts_.reader, record.payout);
+    if (!after) return std::unexpected(after.error());
+    if (after->attempts != record.attempt || after->txid != record.txid) {
+        return held_as(PayoutHold::refused,
+                       fmt::format("the ledger refused transaction {} of payout {}",
+                                   record.txid.rpc_hex(), record.payout));
+    }
+    return {};
 }
 
 OrHeld<bool> PayoutFollower::sign_first(const OpenPayout& payout, const OutPoints& taken) {
@@ -209,16 +285,8 @@ OrHeld<bool> PayoutFollower::sign(const OpenPayout& payout, FundingRequest reque
     record.raw = transaction->serialize();
     if (const auto taken = parts_.wallet.test(record.raw); !taken) return held_by(taken.error());
 
-    if (const auto recorded = parts_.sink.record(record); !recorded) {
-        return held_by_ledger(recorded.error());
-    }
-    const auto after = load_row(parts_.reader, row.id);
-    if (!after) return std::unexpected(after.error());
-    if (after->attempts != record.attempt || after->txid != record.txid) {
-        return held_as(PayoutHold::refused,
-                       fmt::format("the ledger refused transaction {} of payout {}",
-                                   record.txid.rpc_hex(), row.id));
-    }
+    const auto logged = log_attempt(record);
+    if (!logged) return std::unexpected(logged.error());
     parts_.logger.info("payout", record.attempt == 1 ? "payout signed" : "payout signed again",
                        {{"payout", row.id},
                         {"txid", record.txid.rpc_hex()},
@@ -240,13 +308,13 @@ OrHeld<bool> PayoutFollower::send(const OpenPayout& payout, const Attempt& attem
     if (const auto locked = parts_.wallet.lock(outpoints); !locked) return held_by(locked.error());
     if (const auto sent = parts_.wallet.broadcast(attempt.record.raw); !sent) {
         if (sent.error().fault != WalletFault::refused) return held_by(sent.error());
-        alert(payout.row.id,
+        alert(payout.row.id, AlertKind::transaction,
               fmt::format("the node does not take transaction {} of payout {}: {}",
                           attempt.record.txid.rpc_hex(), payout.row.id, sent.error().message));
         return false;
     }
     parts_.metrics.broadcasts.add();
-    clear_alert(payout.row.id);
+    clear_alert(payout.row.id, AlertKind::transaction);
     return true;
 }
 
@@ -254,13 +322,11 @@ OrHeld<bool> PayoutFollower::keep_waiting(const OpenPayout& payout, const OutPoi
                                           const WalletTip& tip) {
     const auto* newest = newest_of(payout);
     if (newest == nullptr) return sign_first(payout, taken);
-    bool known = false;
-    for (const auto& attempt : payout.attempts) {
-        const auto status = parts_.wallet.status(attempt.record.txid);
-        if (!status) return held_by(status.error());
-        known = known || (*status && (*status)->in_mempool);
-    }
-    if (!known) {
+    const auto status = parts_.wallet.status(newest->record.txid);
+    if (!status) return held_by(status.error());
+    if (*status && (*status)->in_mempool) {
+        clear_alert(payout.row.id, AlertKind::transaction);
+    } else {
         const auto sent = send(payout, *newest);
         if (!sent) return sent;
         if (!*sent) {
@@ -290,9 +356,10 @@ OrHeld<bool> PayoutFollower::raise_fee(const OpenPayout& payout, const Attempt& 
     const auto bumped = bump(Amount::of(last.record.fee_sat), size_of(last.transaction), *rate,
                              parts_.settings.max_fee_rate);
     if (!bumped || payout.attempts.size() >= kMaxAttempts) {
-        alert(id, fmt::format("payout {} has waited for {} blocks and its fee is as high as it may "
-                              "be; raise payout.max_fee_rate or wait",
-                              id, parts_.settings.bump_after_blocks));
+        alert(id, AlertKind::fee,
+              fmt::format("payout {} has waited for {} blocks and its fee is as high as it may be; "
+                          "raise payout.max_fee_rate or wait",
+                          id, parts_.settings.bump_after_blocks));
         return false;
     }
     const auto raised = sign_again(payout, last, taken, *bumped);
@@ -332,9 +399,10 @@ OrHeld<bool> PayoutFollower::follow_confirmed(const OpenPayout& payout) {
     const auto status = parts_.wallet.status(row.txid);
     if (!status) return held_by(status.error());
     if (!*status) {
-        alert(row.id, fmt::format("{} does not know transaction {} of payout {} any more; is it "
-                                  "the wallet that paid?",
-                                  parts_.wallet.name(), row.txid.rpc_hex(), row.id));
+        alert(row.id, AlertKind::transaction,
+              fmt::format("{} does not know transaction {} of payout {} any more; is it the wallet "
+                          "that paid?",
+                          parts_.wallet.name(), row.txid.rpc_hex(), row.id));
         return false;
     }
     const auto& in = **status;
@@ -354,7 +422,7 @@ OrHeld<bool> PayoutFollower::follow_confirmed(const OpenPayout& payout) {
         if (!after) return std::unexpected(after.error());
         return true;
     }
-    clear_alert(row.id);
+    alerts_.erase(row.id);
     if (in.confirmations < kBuriedDepth) return false;
     auto fact = fact_of(PayoutFact::buried, row.txid,
                         fmt::format("{}: {} deep", parts_.wallet.name(), in.confirmations));
@@ -365,11 +433,23 @@ OrHeld<bool> PayoutFollower::follow_confirmed(const OpenPayout& payout) {
     return true;
 }
 
-void PayoutFollower::alert(share::PayoutId id, std::string text) {
+std::vector<std::string> PayoutFollower::alerts() const {
+    std::vector<std::string> texts;
+    for (const auto& [id, alert] : alerts_)
+        texts.push_back(alert.text);
+    return texts;
+}
+
+void PayoutFollower::alert(share::PayoutId id, AlertKind kind, std::string text) {
     auto& last = alerts_[id];
-    if (last == text) return;
-    last = std::move(text);
-    parts_.logger.error("payout", last, {{"payout", id}});
+    if (last.text == text) return;
+    last = {kind, std::move(text)};
+    parts_.logger.error("payout", last.text, {{"payout", id}});
+}
+
+void PayoutFollower::clear_alert(share::PayoutId id, AlertKind kind) {
+    const auto found = alerts_.find(id);
+    if (found != alerts_.end() && found->second.kind == kind) alerts_.erase(found);
 }
 
 }  // namespace adit::ledger

@@ -18,11 +18,16 @@ class PayoutFollower {
     OrHeld<void> follow(share::PayoutId id, const OutPoints& taken, const WalletTip& tip);
 
     // What a person should look at.
-    const std::map<share::PayoutId, std::string>& alerts() const { return alerts_; }
+    std::vector<std::string> alerts() const;
     // Of a payout that is not open any more.
     void forget(share::PayoutId id);
 
  private:
+    enum class AlertKind { anchor, transaction, fee };
+    struct Alert {
+        AlertKind kind = AlertKind::anchor;
+        std::string text;
+    };
     // When a transaction was first seen waiting.
     struct Waiting {
         std::uint32_t attempt = 0;
@@ -39,6 +44,9 @@ class PayoutFollower {
     // nullopt: nothing in the chain has spent the anchor.
     OrHeld<std::optional<bool>> note_conflict(const OpenPayout& payout);
 
+    OrHeld<bool> send_after_conflict(const OpenPayout& payout);
+    // Takes a signed transaction into the log and makes sure that the ledger has it.
+    OrHeld<void> log_attempt(const share::PayoutSignedRecord& record);
     OrHeld<bool> sign_first(const OpenPayout& payout, const OutPoints& taken);
     OrHeld<bool> keep_waiting(const OpenPayout& payout, const OutPoints& taken,
                               const WalletTip& tip);
@@ -53,11 +61,14 @@ class PayoutFollower {
     // False: the node does not take it.
     OrHeld<bool> send(const OpenPayout& payout, const Attempt& attempt);
 
-    void alert(share::PayoutId id, std::string text);
-    void clear_alert(share::PayoutId id) { alerts_.erase(id); }
+    void alert(share::PayoutId id, AlertKind kind, std::string text);
+    void clear_alert(share::PayoutId id, AlertKind kind);
+    // A rival that pays the payees just so is a transaction of the payout, whoever made it: it is
+    // logged as one. False: it is another payment.
+    OrHeld<bool> adopt(const OpenPayout& payout, const chain::Hash256& rival);
 
     PayerParts parts_;
-    std::map<share::PayoutId, std::string> alerts_;
+    std::map<share::PayoutId, Alert> alerts_;
     std::map<share::PayoutId, Waiting> waiting_;
 };
 

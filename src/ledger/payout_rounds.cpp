@@ -44,14 +44,15 @@ std::vector<share::Payee> payees_of(const std::vector<DuePayee>& batch, Amount f
 
 }  // namespace
 
-OrHeld<std::vector<chain::Hash256>> PayoutRounds::unknown_spends() {
+OrHeld<void> PayoutRounds::look_for_unknown_spends() {
     const auto spends = parts_.wallet.spends_since(seen_upto_);
     if (!spends) return held_by(spends.error());
     const auto explained = parts_.reader.explained();
     if (!explained) return held_by_ledger(explained.error());
     std::set<chain::Hash256> accounted;
-    for (const auto& record : *explained)
-        accounted.insert(record.txid);
+    for (const auto& record : *explained) {
+        if (record.account.empty()) accounted.insert(record.txid);
+    }
     std::vector<chain::Hash256> unknown;
     for (const auto& spend : spends->spends) {
         // What a conflicting transaction has overtaken has spent nothing.
@@ -61,7 +62,8 @@ OrHeld<std::vector<chain::Hash256>> PayoutRounds::unknown_spends() {
         if (!*payout) unknown.push_back(spend.txid);
     }
     if (unknown.empty()) seen_upto_ = spends->upto;
-    return unknown;
+    unknown_ = std::move(unknown);
+    return {};
 }
 
 OrHeld<void> PayoutRounds::check_books() {
@@ -71,15 +73,14 @@ OrHeld<void> PayoutRounds::check_books() {
         return held_as(PayoutHold::ledger_broken,
                        "the ledger's accounts do not sum to zero; run adit audit");
     }
-    const auto unknown = unknown_spends();
-    if (!unknown) return std::unexpected(unknown.error());
-    if (unknown->empty()) return {};
+    if (auto looked = look_for_unknown_spends(); !looked) return looked;
+    if (unknown_.empty()) return {};
     return held_as(
         PayoutHold::unknown_spend,
         fmt::format("{} has made {} transaction(s) that the ledger does not know, the first is {}; "
-                    "look at it and tell with `adit payout explain {}`",
-                    parts_.wallet.name(), unknown->size(), unknown->front().rpc_hex(),
-                    unknown->front().rpc_hex()));
+                    "look at it and tell what it was with `adit payout explain` (--payees when it "
+                    "is a payout that a restored ledger has lost)",
+                    parts_.wallet.name(), unknown_.size(), unknown_.front().rpc_hex()));
 }
 
 OrHeld<PayoutPlan> PayoutRounds::plan(const std::vector<PayoutRow>& rows, PayoutRound& round) {
@@ -173,10 +174,13 @@ OrHeld<void> PayoutRounds::begin(std::vector<DuePayee>& due, bool needs_approval
         round.payees.push_back({payee.account, Amount::of(payee.debit_sat),
                                 Amount::of(payee.output_sat), needs_approval});
     }
-    const auto anchor = funding->coins.front();
-    for (const auto& used : funding->coins) {
-        std::erase_if(coins, [&](const Coin& coin) { return coin.outpoint == used.outpoint; });
-    }
+    // What waits for a person should not keep the largest coin from the others.
+    const auto anchor = needs_approval ? *std::ranges::min_element(coins, {}, &Coin::value)
+                                       : funding->coins.front();
+    std::erase_if(coins, [&](const Coin& coin) {
+        const auto is_coin = [&](const Coin& used) { return used.outpoint == coin.outpoint; };
+        return is_coin(anchor) || (!needs_approval && std::ranges::any_of(funding->coins, is_coin));
+    });
     if (round.dry) return {};
     share::PayoutIntentRecord intent;
     intent.payout = last_id + 1;

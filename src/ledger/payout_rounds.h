@@ -15,11 +15,13 @@ class PayoutRounds {
     // so that what was begun before is told too.
     PayoutRound run(bool dry, const std::vector<PayoutRow>& rows);
 
-    // Spends of the wallet that neither a payout nor an explanation accounts for.
-    OrHeld<std::vector<chain::Hash256>> unknown_spends();
+    // Spends of the wallet that, at the last round, neither a payout nor an explanation accounted
+    // for.
+    const std::vector<chain::Hash256>& unknown_spends() const { return unknown_; }
 
  private:
     OrHeld<void> check_books();
+    OrHeld<void> look_for_unknown_spends();
     OrHeld<PayoutPlan> plan(const std::vector<PayoutRow>& rows, PayoutRound& round);
     // One intent for the front of `due`, which is taken away from it.
     OrHeld<void> begin(std::vector<DuePayee>& due, bool needs_approval, std::vector<Coin>& coins,
@@ -29,6 +31,7 @@ class PayoutRounds {
     OrHeld<void> record(share::PayoutIntentRecord& intent);
 
     PayerParts parts_;
+    std::vector<chain::Hash256> unknown_;
     chain::Hash256 seen_upto_;  // all spends up to this block are accounted for
 };
 

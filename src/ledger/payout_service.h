@@ -64,6 +64,8 @@ struct SpendExplanation {
     bool debit_payees = false;
     std::string account;  // empty: none of the ledger's money
     Amount amount;        // taken from the account
+    // A person says so although its outputs pay addresses of accounts that have a balance.
+    bool owed_to_none = false;
     std::string note;
 };
 
@@ -81,7 +83,9 @@ class PayoutService {
     virtual Stored<PayoutRow> cancel(share::PayoutId id, std::string_view note) = 0;
     // A new anchor, once every configured node has something else spending the old one, 100 deep.
     virtual Stored<PayoutRow> replace(share::PayoutId id, std::string_view note) = 0;
-    // A person says what an unknown spend was; what was taken from whom.
+    // A person says what an unknown spend was: what is taken from whom. A last record without an
+    // account says that the spend is accounted for; it comes when no account is left whose address
+    // the spend pays, and before that payouts stay held.
     virtual Stored<std::vector<share::ExplainRecord>> explain(
         const SpendExplanation& explanation) = 0;
     virtual PayoutStatus status() const = 0;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 namespace adit::ledger {
 namespace {
@@ -140,6 +141,15 @@ chain::Transaction build_payout(const Funding& funding, std::span<const PayoutOu
 bool spends(const chain::Transaction& transaction, const chain::OutPoint& outpoint) {
     return std::ranges::any_of(transaction.inputs, [&](const chain::TxInput& input) {
         return input.previous == outpoint;
+    });
+}
+
+bool pays_all(const chain::Transaction& transaction, std::span<const share::Payee> payees) {
+    std::map<std::pair<base::Bytes, std::int64_t>, std::int64_t> outputs;
+    for (const auto& output : transaction.outputs)
+        ++outputs[{output.script, output.value_sat}];
+    return std::ranges::all_of(payees, [&](const share::Payee& payee) {
+        return outputs[{payee.script, payee.output_sat}]-- > 0;
     });
 }
 

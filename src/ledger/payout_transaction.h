@@ -68,6 +68,8 @@ std::optional<std::string> fault_of(const chain::Transaction& transaction,
                                     std::span<const share::Payee> payees,
                                     base::ByteSpan change_script);
 
+// Every payee has an output of its own with its exact amount, in any order, whatever else it pays.
+bool pays_all(const chain::Transaction& transaction, std::span<const share::Payee> payees);
 bool spends(const chain::Transaction& transaction, const chain::OutPoint& outpoint);
 
 // BIP125: a replacement pays for its own relay on top of what it replaces.

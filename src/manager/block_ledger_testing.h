@@ -86,6 +86,7 @@ class BlockLedger final : public ledger::LedgerReader, public ledger::FactSink {
     }
 
     // ---- FactSink
+    Stored<void> caught_up() override { return {}; }
     Stored<void> record(share::Record fact) override {
         const std::lock_guard lock(mutex_);
         if (const auto* block = std::get_if<share::BlockFactRecord>(&fact)) {

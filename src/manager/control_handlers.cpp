@@ -57,6 +57,7 @@ class Methods {
         explanation.debit_payees = params.flag("payees");
         explanation.account = params.text("account", share::kNameLimit);
         const auto amount_sat = params.integer("amount_sat", 1, ledger::Amount::kMaxSat);
+        explanation.owed_to_none = params.flag("not_accounts");
         explanation.note = params.text("note", kNoteBytes);
         const bool named = !explanation.account.empty();
         if (explanation.debit_payees && (named || amount_sat)) {

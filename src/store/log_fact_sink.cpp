@@ -25,4 +25,11 @@ ledger::Stored<void> LogFactSink::record(share::Record fact) {
         fmt::format("the fact is in the share log, but the ledger has not folded it: {}", why));
 }
 
+ledger::Stored<void> LogFactSink::caught_up() {
+    const auto folded = tally_.folded_position();
+    if (folded >= start_) return {};
+    return std::unexpected(fmt::format(
+        "the ledger is catching up with the share log: {} of {} bytes are folded", folded, start_));
+}
+
 }  // namespace adit::store

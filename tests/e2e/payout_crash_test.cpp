@@ -107,6 +107,7 @@ class MortalSink final : public ledger::FactSink {
         fate_.call();
         return recorded;
     }
+    ledger::Stored<void> caught_up() override { return sink_.caught_up(); }
 
  private:
     ledger::FactSink& sink_;

@@ -262,7 +262,7 @@ TEST_F(Payouts, AnUnknownSpendStopsThemUntilItIsExplained) {
     EXPECT_EQ(adit({"payout", "explain", "ff"}).code, 1);
     const auto explained = adit({"payout", "explain", txid, "--note", "to the vault"});
     EXPECT_EQ(explained.code, 0) << explained.err;
-    EXPECT_THAT(explained.out, HasSubstr("none of the ledger's money"));
+    EXPECT_THAT(explained.out, HasSubstr("accounted for"));
     EXPECT_TRUE(eventually([&] { return ask({"payout", "status"}).at("hold") == "none"; }))
         << pool_->err();
     EXPECT_EQ(adit({"payout", "explain", txid}).code, 1) << "only once";
