@@ -43,12 +43,22 @@ base::Bytes commitment_script(const BlockTemplate& source) {
     return chain::witness_commitment_script(chain::merkle_root(std::move(leaves)), {});
 }
 
-// sequence, outputs and lock time.
-base::Bytes coinbase_tail(const BlockTemplate& source, base::ByteSpan payout_script) {
+// sequence, outputs and lock time. `snapshot` may be null.
+base::Bytes coinbase_tail(const BlockTemplate& source, base::ByteSpan payout_script,
+                          const PayoutSnapshot* snapshot) {
+    CoinbasePlan plan;
+    plan.carried = chain::Amount::of(source.coinbase_value_sat);
+    if (snapshot != nullptr) {
+        plan = plan_coinbase(*snapshot, plan.carried, snapshot->previous == source.previous);
+    }
+    const bool carries = plan.outputs.empty() || !plan.carried.is_zero();
     base::Bytes out;
     base::append_le<std::uint32_t>(out, 0xffffffff);
-    out.push_back(source.segwit ? 2 : 1);
-    append_output(out, source.coinbase_value_sat, payout_script);
+    chain::append_compact_size(
+        out, plan.outputs.size() + (carries ? 1U : 0U) + (source.segwit ? 1U : 0U));
+    for (const auto& output : plan.outputs)
+        append_output(out, output.amount.sat(), snapshot->entries[output.entry].script);
+    if (carries) append_output(out, plan.carried.sat(), payout_script);
     if (source.segwit) append_output(out, 0, commitment_script(source));
     base::append_le<std::uint32_t>(out, 0);
     return out;
@@ -60,6 +70,21 @@ std::vector<chain::Hash256> branches_of(const BlockTemplate& source) {
     for (const auto& transaction : source.transactions)
         txids.push_back(transaction->txid);
     return chain::merkle_branches(std::move(txids));
+}
+
+// The template without so many of its last transactions that the others and this coinbase fit. What
+// depends on a transaction stands behind it, so the others are still a block. Null when even
+// without transactions it is too heavy.
+TemplateRef lightened(const BlockTemplate& source, std::size_t weight) {
+    auto lighter = std::make_shared<BlockTemplate>(source);
+    while (weight > lighter->weight_limit && !lighter->transactions.empty()) {
+        const auto& last = *lighter->transactions.back();
+        weight -= last.weight;
+        lighter->coinbase_value_sat -= last.fee_sat;
+        lighter->transactions.pop_back();
+    }
+    if (weight > lighter->weight_limit || lighter->coinbase_value_sat < 0) return nullptr;
+    return lighter;
 }
 
 std::size_t block_weight(const Job& job) {
@@ -97,6 +122,10 @@ std::string_view describe(JobError error) {
 JobMaker::JobMaker(JobMakerSettings settings, JobId next_id)
     : settings_(std::move(settings)), next_id_(next_id) {}
 
+void JobMaker::set_snapshot(PayoutSnapshotRef snapshot) {
+    snapshot_ = snapshot != nullptr && has_weights(*snapshot) ? std::move(snapshot) : nullptr;
+}
+
 std::expected<JobRef, JobError> JobMaker::make(TemplateRef source, std::int64_t now_ms) {
     if (settings_.signature.size() > kSignatureLimit) {
         return std::unexpected(JobError::signature_too_long);
@@ -109,12 +138,24 @@ std::expected<JobRef, JobError> JobMaker::make(TemplateRef source, std::int64_t 
     if (!chain::target_from_compact(source->bits)) return std::unexpected(JobError::bad_bits);
 
     auto job = std::make_shared<Job>();
-    job->source = source;
     job->coinbase_head = coinbase_head(source->height, settings_.signature);
-    job->coinbase_tail = coinbase_tail(*source, settings_.payout_script);
-    if (block_weight(*job) > source->weight_limit) {
-        return std::unexpected(JobError::template_too_heavy);
+    const auto fill_in = [&] {
+        job->source = source;
+        job->coinbase_tail = coinbase_tail(*source, settings_.payout_script, snapshot_.get());
+        return block_weight(*job);
+    };
+    auto weight = fill_in();
+    // A smaller value can be paid out in full where the larger one was not, by one output more or
+    // less; so it is weighed again.
+    while (snapshot_ && weight > source->weight_limit) {
+        auto lighter = lightened(*source, weight);
+        if (!lighter) break;
+        source = std::move(lighter);
+        weight = fill_in();
     }
+    if (weight > source->weight_limit) return std::unexpected(JobError::template_too_heavy);
+    job->snapshot = snapshot_ ? snapshot_->id : 0;
+    job->pays_dues = snapshot_ && snapshot_->previous == source->previous;
     job->branches = branches_of(*source);
     job->version = source->version & ~kVersionRollingMask;
     job->bits = source->bits;
