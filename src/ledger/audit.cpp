@@ -168,7 +168,23 @@ void Auditor::add_job(const share::JobRecord& job) {
         return differ({position_, "job id", "a new one", std::to_string(job.id)});
     }
     at->second.job = share::restore_job(job);
+    if (job.snapshot != 0) check_coinbase(*at->second.job);
     replace_newest(job.id);
+}
+
+// Jobs are made by a snapshot only when it is in the log and the ledger has taken it.
+void Auditor::check_coinbase(const job::Job& job) {
+    const auto snapshot = books_.snapshot(books_.instance(), job.snapshot);
+    if (!snapshot) {
+        return differ({position_, fmt::format("snapshot of job {}", job.id),
+                       "one that is recorded before", std::to_string(job.snapshot)});
+    }
+    const auto named = named_snapshot(
+        *snapshot, [&](share::AccountId id) { return books_.account_name(books_.instance(), id); });
+    if (auto fault = coinbase_fault(job, named); !fault.empty()) {
+        differ({position_, fmt::format("coinbase of job {}", job.id),
+                fmt::format("what snapshot {} says", job.snapshot), std::move(fault)});
+    }
 }
 
 void Auditor::replace_newest(job::JobId by) {
@@ -204,6 +220,9 @@ void Auditor::add_block(const share::BlockRecord& block) {
     expect("block's height", job->second.job->source->height, block.height);
     expect("block's coinbase value", job->second.job->source->coinbase_value_sat,
            block.coinbase_value_sat);
+    expect("block's snapshot", job->second.job->snapshot, block.snapshot);
+    expect("whether the block pays dues", job->second.job->pays_dues, block.pays_dues);
+    expect("whether the block pays its finder", job->second.job->pays_finder, block.pays_finder);
 }
 
 void Auditor::forget_jobs(std::int64_t before_ms) {
