@@ -90,6 +90,12 @@ void read_payout(TableReader table, const Config& config, PayoutConfig& payout) 
     payout.line = table.line();
     choose(table, "mode", payout.mode,
            std::array{PayoutMode::wallet, PayoutMode::coinbase, PayoutMode::none});
+    if (payout.mode == PayoutMode::coinbase && config.rewards.scheme != RewardScheme::pplns) {
+        table.fault("mode",
+                    fmt::format("coinbases cannot pay miners by rewards.scheme = \"{}\"",
+                                name_of(config.rewards.scheme)),
+                    "rewards.scheme = \"pplns\", or another payout.mode");
+    }
     table.text("wallet", payout.wallet, "\"pool\"");
     table.text("node", payout.node, "the name of a [[node]]");
     const bool known = std::ranges::any_of(
@@ -159,8 +165,8 @@ std::string percent_text(std::uint32_t ppm) {
 void read_money(TableReader& root, Config& config) {
     if (auto table = root.child("rewards")) read_rewards(*table, config, config.rewards);
     if (auto table = root.child("payout")) {
-        config.not_in_force.emplace_back("payout");
         read_payout(*table, config, config.payout);
+        if (config.payout.mode != PayoutMode::coinbase) config.not_in_force.emplace_back("payout");
     }
     if (auto table = root.child("store")) read_store(*table, config.store);
 }

@@ -2,6 +2,7 @@
 
 #include "chain/address.h"
 #include "manager/pool_parts.h"
+#include "manager/recovered_job.h"
 #include "manager/scan_position.h"
 #include "net/file_limit.h"
 
@@ -45,7 +46,8 @@ struct PoolManager::Parts {
     std::unique_ptr<BlockDesk> blocks;
     std::unique_ptr<stratum::Server> server;
     std::unique_ptr<JobDesk> jobs;
-    mutable std::mutex node_mutex;  // guards nodes and scanned against reload()
+    std::unique_ptr<SnapshotDesk> snapshots;  // only when coinbases pay the miners
+    mutable std::mutex node_mutex;            // guards nodes and scanned against reload()
     std::optional<ScanPosition> scanned;
     NodeSide nodes;
     std::unique_ptr<Sampler> sampler;
@@ -56,6 +58,7 @@ struct PoolManager::Parts {
     std::expected<void, std::string> start();
     std::expected<void, std::string> open_store();
     std::expected<void, std::string> listen();
+    void make_snapshot_desk();
     std::expected<void, std::string> check_files() const;
     NodeSide connect();
     // With node_mutex held.
@@ -130,6 +133,7 @@ std::expected<void, std::string> PoolManager::Parts::listen() {
                                                clock, registry, logger);
     jobs = std::make_unique<JobDesk>(job::JobMakerSettings{payout_script, config.pool.signature},
                                      log->next_job_id(), *log, *server, registry, clock, logger);
+    if (config.payout.mode == share::PayoutMode::coinbase) make_snapshot_desk();
     try {
         server->start();
     } catch (const std::runtime_error& error) {
@@ -139,6 +143,17 @@ std::expected<void, std::string> PoolManager::Parts::listen() {
         logger.info("stratum", "listening", {{"address", address.text()}});
     }
     return {};
+}
+
+void PoolManager::Parts::make_snapshot_desk() {
+    snapshots = std::make_unique<SnapshotDesk>(
+        snapshot_settings(config),
+        SnapshotDesk::Parts{
+            *slices, *facts,
+            [this] { return tally->wait_folded(log->durable_position(), kCatchUpMs); },
+            [this](const chain::Hash256& hash) { return blocks->knows(hash); },
+            [this](job::PayoutSnapshotRef snapshot) { jobs->set_snapshot(std::move(snapshot)); }},
+        registry, clock, logger);
 }
 
 NodeSide PoolManager::Parts::connect() {
@@ -168,12 +183,13 @@ NodeSide PoolManager::Parts::connect() {
     side.scan = std::make_unique<node::ChainScan>(
         scan, [this](const chain::Hash256& hash) { return blocks->knows(hash); },
         [this](const node::OwnBlock& block) {
-            blocks->recover(block, job_of_chain(block, jobs->take_id(), config.pool.chain,
-                                                config.pool.signature));
+            blocks->recover(block, recovered_job(block, jobs->take_id(), config.pool.chain,
+                                                 config.pool.signature, *slices, logger));
         },
         registry, clock, logger);
     side.pool->set_listener([this](job::TemplateRef source) {
         if (jobs->on_template(source)) settler->kick();
+        if (snapshots) snapshots->on_template(*source);
     });
     side.submitter->start();
     blocks->set_submitter(side.submitter);
@@ -196,6 +212,7 @@ std::expected<void, std::string> PoolManager::Parts::start() {
         nodes = connect();
     }
     settler->start();
+    if (snapshots) snapshots->start();
     sampler = std::make_unique<Sampler>([this] { return server->accepted_difficulty(); },
                                         [this] {
                                             const std::lock_guard lock(node_mutex);
@@ -223,6 +240,7 @@ bool PoolManager::Parts::stop(std::int64_t limit_ms) {
     sampler.reset();
     if (facts) facts->stop();
     if (settler) settler->stop();
+    if (snapshots) snapshots->stop();
     {
         const std::lock_guard lock(node_mutex);
         nodes.stop_sources();
@@ -282,6 +300,7 @@ ReloadReport PoolManager::reload(const Config& wanted) {
         parts.nodes.stop();
         parts.nodes = std::move(next);
         parts.settler->set_nodes(node_settings(parts.config));
+        if (parts.snapshots) parts.snapshots->set_nodes(node_settings(parts.config));
     }
     parts.config.rewards = rewards_of(parts.config.rewards, wanted.rewards);
     if (const auto ruled = parts.settler->set_rules(rules_of(parts.config)); !ruled) {

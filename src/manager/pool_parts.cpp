@@ -82,10 +82,20 @@ node::BlockWatchSettings watch_settings(const Config& config) {
     return settings;
 }
 
+SnapshotSettings snapshot_settings(const Config& config) {
+    SnapshotSettings settings;
+    settings.network = config.pool.chain;
+    settings.nodes = node_settings(config);
+    settings.max_outputs = static_cast<std::uint32_t>(config.payout.coinbase_outputs);
+    settings.dust = chain::Amount::of(config.payout.coinbase_dust_sat);
+    return settings;
+}
+
 share::RulesRecord rules_of(const Config& config) {
     share::RulesRecord rules;
     rules.scheme = config.rewards.scheme;
-    rules.mode = share::PayoutMode::none;
+    rules.mode = config.payout.mode == share::PayoutMode::coinbase ? share::PayoutMode::coinbase
+                                                                   : share::PayoutMode::none;
     rules.pplns_factor_milli = config.rewards.pplns_factor_milli;
     rules.fee_ppm = config.rewards.fee_ppm;
     rules.fee_account = config.rewards.fee_account;

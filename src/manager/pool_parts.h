@@ -7,6 +7,7 @@
 #include "manager/job_desk.h"
 #include "manager/sampler.h"
 #include "manager/settler.h"
+#include "manager/snapshot_desk.h"
 #include "node/block_submitter.h"
 #include "node/chain_scan.h"
 #include "node/node_pool.h"
@@ -28,7 +29,9 @@ store::ShareLogSettings log_settings(const Config& config, const store::DataDir&
 store::SqlLedgerSettings sql_ledger_settings(const Config& config, const store::DataDir& dir,
                                              std::uint32_t slice_s);
 node::BlockWatchSettings watch_settings(const Config& config);
-// The reward rules as they go into the log. Their payout mode is none: nothing is paid yet.
+// How coinbases pay the miners; only for payout.mode = "coinbase".
+SnapshotSettings snapshot_settings(const Config& config);
+// The reward rules as they go into the log. Their payout mode is none unless coinbases pay.
 share::RulesRecord rules_of(const Config& config);
 // What of [rewards] changes while the pool runs.
 RewardsConfig rewards_of(const RewardsConfig& running, const RewardsConfig& wanted);
