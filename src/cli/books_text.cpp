@@ -1,5 +1,7 @@
 #include "cli/books_text.h"
 
+#include "ledger/posting.h"
+
 #include <nlohmann/json.hpp>
 
 #include <chrono>
@@ -167,6 +169,16 @@ std::string balances_text(const std::vector<ledger::BalanceRow>& rows) {
                    balance.pending.btc(), balance.posted.btc()});
     }
     return table.text();
+}
+
+std::string custody_text(const std::vector<ledger::BalanceRow>& rows) {
+    chain::Amount owed;
+    for (const auto& [account, balance] : rows) {
+        if (ledger::is_counter_account(account)) continue;
+        owed += balance.posted + balance.pending + balance.reserved;
+    }
+    return fmt::format("owed in all: {} (posted and pending; what pool.address has to hold)\n",
+                       owed.btc());
 }
 
 std::string balances_json(const std::vector<ledger::BalanceRow>& rows) {
