@@ -245,7 +245,8 @@ TEST_F(CoinbasePayouts, AJobsCoinbaseIsComparedWithItsSnapshotOutputByOutput) {
          "dues on another block"},
         {[](job::Job&, auto& snapshot) { snapshot.entries[1].due_sat += 1; }, "output 1 does not"},
         {[](job::Job&, auto& snapshot) { snapshot.entries[2].account = 1; }, "output 0 does not"},
-        {[](job::Job&, auto& snapshot) { snapshot.max_outputs = 1; }, "are carried instead of"},
+        {[](job::Job&, auto& snapshot) { snapshot.max_outputs = 1; }, "2 outputs besides"},
+        {[](auto&, auto& snapshot) { snapshot.entries[0].work = 0; }, "does not pay"},
         {[](job::Job& job, auto&) { job.coinbase_tail.pop_back(); }, "cannot be read"},
     };
     for (const auto& row : rows) {
