@@ -63,18 +63,19 @@ Paid paid_by(const PayoutSnapshot& snapshot, std::int64_t value_sat, bool pays_d
     return paid;
 }
 
-TEST(PayoutSnapshot, FollowsTheRuleCaseByCase) {
+struct Case {
+    const char* what;
+    PayoutSnapshot snapshot;
+    bool pays_dues;
+    Paid paid;  // of 10,000 satoshis
+};
+
+std::vector<Case> cases() {
     auto with_fee = snapshot_of({{1, 0}, {3, 0}});
     with_fee.fee_ppm = 10'000;
     auto unpayable = snapshot_of({{1, 900}, {1, 0}});
     unpayable.entries[0].script.clear();
-    struct Row {
-        const char* what;
-        PayoutSnapshot snapshot;
-        bool pays_dues;
-        Paid paid;  // of 10,000 satoshis
-    };
-    const Row rows[] = {
+    return {
         {"parts, largest first",
          snapshot_of({{1, 0}, {3, 0}}),
          true,
@@ -133,7 +134,10 @@ TEST(PayoutSnapshot, FollowsTheRuleCaseByCase) {
          true,
          {{{0, 9'950}}, 50}},
     };
-    for (const auto& row : rows)
+}
+
+TEST(PayoutSnapshot, FollowsTheRuleCaseByCase) {
+    for (const auto& row : cases())
         EXPECT_EQ(paid_by(row.snapshot, 10'000, row.pays_dues), row.paid) << row.what;
 }
 

@@ -152,6 +152,7 @@ void PoolManager::Parts::make_snapshot_desk() {
             *slices, *facts,
             [this] { return tally->wait_folded(log->durable_position(), kCatchUpMs); },
             [this](const chain::Hash256& hash) { return blocks->knows(hash); },
+            [this] { settler->kick(); },
             [this](job::PayoutSnapshotRef snapshot) { jobs->set_snapshot(std::move(snapshot)); }},
         registry, clock, logger);
 }

@@ -201,15 +201,18 @@ ledger::Stored<ledger::OffBranch> SnapshotDesk::off_branch(store::SqlLedger& vie
     }
     for (const auto& [height, hash] : *branch) {
         if (parts_.knows(hash) && !recorded.contains(hash)) {
+            parts_.hurry();
             return std::unexpected(fmt::format("block {} is not in the log yet", hash.rpc_hex()));
         }
     }
-    return ledger::off_branch(view, rows, [&](const ledger::BlockRow& row) {
+    auto off = ledger::off_branch(view, rows, [&](const ledger::BlockRow& row) {
         const auto at = branch->find(row.found.block.height);
         const bool is_on = at == branch->end() ? row.state == BlockState::mature
                                                : at->second == row.found.block.hash;
         return is_on ? ledger::Standing::on_branch : ledger::Standing::off_branch;
     });
+    if (!off) parts_.hurry();
+    return off;
 }
 
 ledger::Stored<job::PayoutSnapshotRef> SnapshotDesk::record(const SnapshotRecord& record) {

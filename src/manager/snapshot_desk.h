@@ -44,6 +44,8 @@ class SnapshotDesk {
         std::function<bool()> is_folded;
         // True for every own block from before it is sent anywhere.
         std::function<bool(const chain::Hash256&)> knows;
+        // An own block of the branch is not credited yet: whoever does that should look now.
+        std::function<void()> hurry;
         // Takes a snapshot for jobs; null: none.
         std::function<void(job::PayoutSnapshotRef)> take;
     };

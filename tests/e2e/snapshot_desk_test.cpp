@@ -97,6 +97,7 @@ class SnapshotDeskTest : public ::testing::Test {
                                              const std::lock_guard lock(mutex_);
                                              return own_.contains(hash);
                                          },
+                                         [this] { ++hurries_; },
                                          [this](job::PayoutSnapshotRef snapshot) {
                                              const std::lock_guard lock(mutex_);
                                              taken_.push_back(std::move(snapshot));
@@ -171,6 +172,7 @@ class SnapshotDeskTest : public ::testing::Test {
     std::unique_ptr<store::SqlLedger> ledger_;
     std::optional<Folder> folder_;
     std::atomic<bool> is_folded_ = true;
+    std::atomic<int> hurries_ = 0;
     std::mutex mutex_;
     std::set<chain::Hash256> own_;
     std::vector<job::PayoutSnapshotRef> taken_;
@@ -201,6 +203,7 @@ TEST_F(SnapshotDeskTest, WaitsForAnOwnBlockOfTheBranchUntilItIsCreditedAndOwesIt
     const auto own = own_block();
     offer();
     expect_none(0);
+    EXPECT_GT(hurries_, 0);
     record(own);
     expect_none(0);
     say(own, 1, BlockFact::confirmed);
