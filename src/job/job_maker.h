@@ -17,6 +17,9 @@ namespace adit::job {
 struct JobMakerSettings {
     base::Bytes payout_script;         // receives what no snapshot gives to others
     std::string signature = "/Adit/";  // at most kSignatureLimit bytes
+    // Set: coinbases pay their finder (Job::pays_finder), less this fee in millionths, which is an
+    // output to the payout script of its own. Snapshots are not looked at then.
+    std::optional<std::uint32_t> finder_fee_ppm = {};
 };
 
 enum class JobError {

@@ -1,5 +1,6 @@
 #include "ledger/audit.h"
 
+#include "job/finder_job.h"
 #include "ledger/bookkeeper.h"
 #include "ledger/row_text.h"
 
@@ -123,8 +124,8 @@ void Auditor::add_share(const share::ShareRecord& share) {
 void Auditor::check_waiting() {
     requests_.clear();
     for (const auto& waiting : waiting_) {
-        requests_.push_back(
-            {waiting.job->job.get(), waiting.share.choice, target_of(waiting.share.difficulty)});
+        requests_.push_back({hashed_job(*waiting.job, waiting.share.account), waiting.share.choice,
+                             target_of(waiting.share.difficulty)});
     }
     results_.resize(requests_.size());
     validator_.check(requests_, results_);
@@ -158,6 +159,19 @@ void Auditor::check_result(const Waiting& waiting, const share::CheckResult& res
     if (!waiting.job->hashes.insert(key)) {
         differ({position_, name("hash"), "one that was not counted before", result.hash.rpc_hex()});
     }
+}
+
+const job::Job* Auditor::hashed_job(KnownJob& job, share::AccountId account) {
+    if (!job.job->pays_finder || account == 0 || account > account_names_.size()) {
+        return job.job.get();
+    }
+    auto& own = job.of_finders[account];
+    if (own == nullptr) {
+        const auto script = job::script_of_account(account_names_[account - 1].name);
+        if (!script.empty()) own = job::job_for_finder(*job.job, script);
+        if (own == nullptr) own = job.job;
+    }
+    return own.get();
 }
 
 void Auditor::add_job(const share::JobRecord& job) {

@@ -73,6 +73,8 @@ class Auditor {
         job::JobRef job;
         std::optional<std::int64_t> replaced_ms;  // when its successor was recorded
         NumberSet hashes;                         // 64 bits of each share's hash
+        // With the coinbase of each account, when that pays the finder.
+        std::unordered_map<share::AccountId, job::JobRef> of_finders;
     };
     struct Waiting {
         share::ShareRecord share;
@@ -86,6 +88,8 @@ class Auditor {
     void check_result(const Waiting& waiting, const share::CheckResult& result);
     void add_job(const share::JobRecord& job);
     void check_coinbase(const job::Job& job);
+    // As the share's connection hashed it.
+    const job::Job* hashed_job(KnownJob& job, share::AccountId account);
     void add_worker(const share::WorkerRecord& worker);
     void add_block(const share::BlockRecord& block);
     void replace_newest(job::JobId by);

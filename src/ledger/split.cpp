@@ -80,19 +80,24 @@ std::optional<RewardSplit> split_by_snapshot(Journal& journal, const BlockRow& b
     return split;
 }
 
+// Its coinbase has paid the finder, whatever the scheme is by now.
+bool is_finders(const BlockRow& block) {
+    return block.found.block.pays_finder && !block.finder.empty();
+}
+
 RewardSplit split_by_work(Journal& journal, const BlockRow& block, Amount reward) {
     const auto rules = journal.rules(block.rules).rules;
     const auto claimant = claimant_of(block, rules);
     RewardSplit split;
     split.settlement.fee = job::fraction_of(reward, rules.fee_ppm);
-    auto window = window_of(journal, block, rules, claimant);
+    Window window;
+    if (!is_finders(block)) window = window_of(journal, block, rules, claimant);
     split.settlement.wanted = window.wanted;
     split.settlement.counted = window.counted;
     split.settlement.oldest = window.oldest;
     divide(reward - split.settlement.fee, std::move(window), claimant, split.rows);
     // A coinbase that pays its finder has paid all of the part.
-    if (block.found.block.pays_finder && !block.finder.empty() &&
-        rules.scheme == share::RewardScheme::solo) {
+    if (is_finders(block)) {
         split.rows.front().paid = split.rows.front().part;
     }
     donate(journal, split.rows);

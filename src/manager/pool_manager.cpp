@@ -131,9 +131,11 @@ std::expected<void, std::string> PoolManager::Parts::listen() {
     }
     server = std::make_unique<stratum::Server>(server_settings(config), *log, *blocks, *extranonces,
                                                clock, registry, logger);
-    jobs = std::make_unique<JobDesk>(job::JobMakerSettings{payout_script, config.pool.signature},
-                                     log->next_job_id(), *log, *server, registry, clock, logger);
-    if (config.payout.mode == share::PayoutMode::coinbase) make_snapshot_desk();
+    jobs = std::make_unique<JobDesk>(job_settings(config, payout_script), log->next_job_id(), *log,
+                                     *server, registry, clock, logger);
+    if (config.payout.mode == share::PayoutMode::coinbase && !pays_finders(config)) {
+        make_snapshot_desk();
+    }
     try {
         server->start();
     } catch (const std::runtime_error& error) {
@@ -303,7 +305,7 @@ ReloadReport PoolManager::reload(const Config& wanted) {
         parts.settler->set_nodes(node_settings(parts.config));
         if (parts.snapshots) parts.snapshots->set_nodes(node_settings(parts.config));
     }
-    parts.config.rewards = rewards_of(parts.config.rewards, wanted.rewards);
+    parts.config.rewards = rewards_of(parts.config, wanted.rewards);
     if (const auto ruled = parts.settler->set_rules(rules_of(parts.config)); !ruled) {
         report.problems.push_back(ruled.error());
     }

@@ -18,6 +18,17 @@ constexpr int kBlockWatchMs = 5'000;
 
 }  // namespace
 
+bool pays_finders(const Config& config) {
+    return config.payout.mode == share::PayoutMode::coinbase &&
+           config.rewards.scheme == share::RewardScheme::solo;
+}
+
+job::JobMakerSettings job_settings(const Config& config, base::Bytes payout_script) {
+    job::JobMakerSettings settings{std::move(payout_script), config.pool.signature};
+    if (pays_finders(config)) settings.finder_fee_ppm = config.rewards.fee_ppm;
+    return settings;
+}
+
 std::shared_ptr<const stratum::SessionSettings> session_settings(const Config& config) {
     auto settings = std::make_shared<stratum::SessionSettings>();
     settings->network = config.pool.chain;
@@ -28,6 +39,7 @@ std::shared_ptr<const stratum::SessionSettings> session_settings(const Config& c
     settings->transactions = config.job.get_transactions;
     settings->workers_per_connection =
         static_cast<std::size_t>(config.limits.workers_per_connection);
+    settings->one_address = pays_finders(config);
     settings->handshake_timeout_ms = config.limits.handshake_s * 1000;
     settings->idle_timeout_ms = config.limits.idle_s * 1000;
     return settings;
@@ -102,9 +114,13 @@ share::RulesRecord rules_of(const Config& config) {
     return rules;
 }
 
-RewardsConfig rewards_of(const RewardsConfig& running, const RewardsConfig& wanted) {
+RewardsConfig rewards_of(const Config& running, const RewardsConfig& wanted) {
     auto rewards = wanted;
-    rewards.maturity = running.maturity;
+    rewards.maturity = running.rewards.maturity;
+    if (running.payout.mode == share::PayoutMode::coinbase) {
+        rewards.scheme = running.rewards.scheme;
+        if (pays_finders(running)) rewards.fee_ppm = running.rewards.fee_ppm;
+    }
     return rewards;
 }
 

@@ -24,11 +24,12 @@ base::Bytes script_of(const std::string& name) {
 
 class CoinbasePool : public ::testing::Test {
  protected:
-    CoinbasePool() {
+    explicit CoinbasePool(const std::string& scheme = "pplns") {
         setup_.data_dir = dir_.path() / "data";
         setup_.nodes = {login_of(*node_)};
         setup_.extra =
-            "[rewards]\nfee = \"2%\"\nmaturity = 4\n"
+            "[rewards]\nscheme = \"" + scheme +
+            "\"\nfee = \"2%\"\nmaturity = 4\n"
             "[payout]\nmode = \"coinbase\"\ncoinbase_outputs = 2\ncoinbase_dust_sat = 1000\n";
         file_ = setup_.write_to(dir_.path() / "adit.toml");
         pool_ = std::make_unique<Child>(adit_run(file_));
@@ -74,13 +75,30 @@ class CoinbasePool : public ::testing::Test {
             reached += on_chain(script_of(name));
         return sent == reached && owed == on_chain(pool_script()) && sums[":reward"] != 0;
     }
-    // A block found by one of the miners, on a job that pays `paid` (empty: on the first job).
-    chain::Hash256 mine(const std::string& name, const std::string& paid) {
+    // The first output of a job's coinbase, which is the largest that a snapshot gives.
+    static chain::TxOutput first_output(const LineJob& job) {
+        const auto tail = base::from_hex(job.coinbase2).value();
+        base::ByteReader reader(tail);
+        (void)reader.take(4);  // sequence
+        (void)chain::read_compact_size(reader);
+        chain::TxOutput output;
+        output.value_sat = reader.le<std::int64_t>();
+        const auto script = reader.take(chain::read_compact_size(reader).value_or(0));
+        output.script.assign(script.begin(), script.end());
+        return output;
+    }
+    // A block found by one of the miners, on the first job that pays `paid` at least so much
+    // (empty: on the first job).
+    chain::Hash256 mine(const std::string& name, const std::string& paid,
+                        std::int64_t least_sat = 0) {
         LineMiner miner(port_);
         const auto user = miner_address(name) + ".rig";
         miner.open(user);
-        const auto wanted = paid.empty() ? "" : base::to_hex(script_of(paid));
-        const auto pays = [&] { return miner.job().coinbase2.find(wanted) != std::string::npos; };
+        const auto pays = [&] {
+            if (paid.empty()) return true;
+            const auto output = first_output(miner.job());
+            return output.script == script_of(paid) && output.value_sat >= least_sat;
+        };
         EXPECT_TRUE(pays() || miner.read_until(pays)) << pool_->err();
         const auto& job = miner.job();
         const auto submit = miner.solve(job, user, ++salt_);
@@ -124,13 +142,14 @@ TEST_F(CoinbasePool, WhatIsCarriedIsPaidByALaterBlockAndEverythingIsDebitedOnce)
     ASSERT_EQ(reward, 5'000'000'000);
     EXPECT_EQ(balances()[miner_address("a")], reward / 50 * 49);
     // The next block pays that with what it earns itself; it is all for "a" and not yet enough.
-    mine("b", "a");
+    mine("b", "a", reward);
     EXPECT_EQ(on_chain(script_of("a")), reward);
     EXPECT_EQ(on_chain(pool_script()), reward);
     EXPECT_EQ(balances()[miner_address("a")], reward / 50 * 48);
-    mine("c", "a");
-    mine("a", "b");
-    mine("b", "c");
+    mine("c", "a", reward);
+    // Each of these is more than half of a reward, so what is owed from before is in it.
+    mine("a", "b", 4'000'000'000);
+    mine("b", "c", 4'000'000'000);
     EXPECT_GT(on_chain(script_of("b")), 0);
     EXPECT_GT(on_chain(script_of("c")), 0);
     node_->generate(4, other_script());
@@ -148,7 +167,7 @@ TEST_F(CoinbasePool, AnOrphanVoidsCreditAndDebitTogetherAndTheNextBlockPaysAgain
     ASSERT_NE(port_, 0) << pool_->err();
     mine("a", "");
     const auto before = balances();
-    const auto lost = mine("b", "a");
+    const auto lost = mine("b", "a", 5'000'000'000);
     ASSERT_GT(on_chain(script_of("a")), 0);
     // With a single node a rival has to be 100 deep before the block is given up. Meanwhile the
     // other branch owes what it owed before, and a block on it pays that.
@@ -161,8 +180,32 @@ TEST_F(CoinbasePool, AnOrphanVoidsCreditAndDebitTogetherAndTheNextBlockPaysAgain
     std::erase_if(after, [](const auto& entry) { return entry.second == 0; });
     EXPECT_EQ(after, before);
     EXPECT_TRUE(books_are_the_chains());
-    mine("c", "a");
+    mine("c", "a", 4'000'000'000);
     EXPECT_GT(on_chain(script_of("a")), 0);
+    end_and_audit();
+}
+
+class SoloPool : public CoinbasePool {
+ protected:
+    SoloPool() : CoinbasePool("solo") {}
+};
+
+TEST_F(SoloPool, EveryConnectionsCoinbasePaysItsOwnAddressAndNoOther) {
+    ASSERT_NE(port_, 0) << pool_->err();
+    mine("a", "a");
+    mine("b", "b");
+    EXPECT_EQ(on_chain(script_of("a")), 4'900'000'000);
+    EXPECT_EQ(on_chain(script_of("b")), 4'900'000'000);
+    EXPECT_EQ(on_chain(pool_script()), 200'000'000);
+    LineMiner miner(port_);
+    miner.open(miner_address("c") + ".rig");
+    EXPECT_TRUE(miner.authorize(miner_address("c") + ".other"));
+    EXPECT_FALSE(miner.authorize(miner_address("a") + ".rig"));
+    auto sums = balances();
+    EXPECT_EQ(sums[miner_address("a")], 0);
+    EXPECT_EQ(sums[miner_address("b")], 0);
+    EXPECT_EQ(sums[":fee"], 200'000'000);
+    EXPECT_EQ(sums[":sent"], 9'800'000'000);
     end_and_audit();
 }
 
