@@ -122,7 +122,9 @@ int show_balance(const std::string& config_file, const std::string& account, boo
         std::erase_if(*rows, [&](const auto& row) { return row.account != account; });
         if (rows->empty()) rows->push_back({account, {}});
     }
-    return print(rows, json, balances_json, balances_text, out);
+    const auto shown = print(rows, json, balances_json, balances_text, out);
+    if (!json && account.empty()) fmt::print(out, "{}", custody_text(*rows));
+    return shown;
 }
 
 int show_blocks(const std::string& config_file, bool json, std::FILE* out) {

@@ -1,5 +1,6 @@
 #include "cli/books_text.h"
 
+#include "ledger/posting.h"
 #include "manager/payout_json.h"
 
 #include <nlohmann/json.hpp>
@@ -154,6 +155,16 @@ std::string balances_text(const std::vector<ledger::BalanceRow>& rows) {
                    balance.pending.btc(), balance.posted.btc()});
     }
     return table.text();
+}
+
+std::string custody_text(const std::vector<ledger::BalanceRow>& rows) {
+    chain::Amount owed;
+    for (const auto& [account, balance] : rows) {
+        if (ledger::is_counter_account(account)) continue;
+        owed += balance.posted + balance.pending + balance.reserved;
+    }
+    return fmt::format("owed in all: {} (posted and pending; what pool.address has to hold)\n",
+                       owed.btc());
 }
 
 std::string balances_json(const std::vector<ledger::BalanceRow>& rows) {

@@ -28,6 +28,8 @@ std::string utc_text(std::int64_t wall_ms);
 std::optional<std::int64_t> parse_utc(std::string_view text);
 
 std::string balances_text(const std::vector<ledger::BalanceRow>& rows);
+// What the pool owes to all accounts together, posted and pending: a line below the table.
+std::string custody_text(const std::vector<ledger::BalanceRow>& rows);
 std::string balances_json(const std::vector<ledger::BalanceRow>& rows);
 
 std::string blocks_text(const std::vector<ledger::BlockRow>& rows);

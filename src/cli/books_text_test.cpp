@@ -42,6 +42,14 @@ TEST(BooksText, AlignsColumns) {
               "longer   1.23456789  0.00000000  0.00000001  1.23456789\n");
 }
 
+TEST(BooksText, SumsWhatIsOwedAndNotWhatItCameFrom) {
+    EXPECT_THAT(custody_text({{":fee", {Amount::of(2), Amount::of(3), Amount()}},
+                              {":reward", {Amount::of(-90), Amount::of(-9), Amount()}},
+                              {":sent", {Amount::of(77), Amount::of(4), Amount()}},
+                              {"a", {Amount::of(20), Amount::of(-7), Amount()}}}),
+                HasSubstr("owed in all: 0.00000018"));
+}
+
 TEST(BooksText, ShowsBlocksAndPayoutsForPeopleAndMachines) {
     ledger::BlockRow block;
     block.found.block.height = 840'000;

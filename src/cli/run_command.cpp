@@ -15,13 +15,6 @@ void print_faults(const std::vector<manager::ConfigFault>& faults) {
                  faults.size() == 1 ? "" : "s");
 }
 
-std::string not_in_force_text(std::string_view section) {
-    return fmt::format(
-        "[{}] with mode = \"coinbase\" is checked but not in force: this version splits rewards, "
-        "keeps the balances, and pays only from a wallet",
-        section);
-}
-
 int run(const std::string& config_file) {
     const auto config = manager::load_config(config_file);
     if (!config) {
@@ -39,9 +32,6 @@ int run(const std::string& config_file) {
                   {"chain", chain::params(config->pool.chain).name},
                   {"address", config->pool.address},
                   {"data_dir", config->pool.data_dir}});
-    for (const auto& section : config->not_in_force) {
-        logger->warning("pool", not_in_force_text(section));
-    }
     if (const auto started = pool.start(); !started) {
         logger->error("pool", started.error());
         return kCannotStart;
@@ -58,9 +48,6 @@ int check(const std::string& config_file, std::FILE* out) {
         return kBadConfig;
     }
     fmt::print(out, "{}: no fault in the file\n", config_file);
-    for (const auto& section : config->not_in_force) {
-        fmt::print(out, "note   {}\n", not_in_force_text(section));
-    }
     int faults = 0;
     for (const auto& finding : manager::preflight(*config)) {
         if (finding.fault) {

@@ -23,9 +23,6 @@ void add_check_command(CLI::App& app, int* exit_code);
 int run(const std::string& config_file);
 int check(const std::string& config_file, std::FILE* out);
 
-// What is said of a section of the file that is read and checked but not in force yet.
-std::string not_in_force_text(std::string_view section);
-
 // One line per fault, to stderr.
 void print_faults(const std::vector<manager::ConfigFault>& faults);
 

@@ -1,5 +1,6 @@
 #include "ledger/audit.h"
 
+#include "job/finder_job.h"
 #include "ledger/bookkeeper.h"
 #include "ledger/row_text.h"
 
@@ -123,8 +124,8 @@ void Auditor::add_share(const share::ShareRecord& share) {
 void Auditor::check_waiting() {
     requests_.clear();
     for (const auto& waiting : waiting_) {
-        requests_.push_back(
-            {waiting.job->job.get(), waiting.share.choice, target_of(waiting.share.difficulty)});
+        requests_.push_back({hashed_job(*waiting.job, waiting.share.account), waiting.share.choice,
+                             target_of(waiting.share.difficulty)});
     }
     results_.resize(requests_.size());
     validator_.check(requests_, results_);
@@ -160,6 +161,19 @@ void Auditor::check_result(const Waiting& waiting, const share::CheckResult& res
     }
 }
 
+const job::Job* Auditor::hashed_job(KnownJob& job, share::AccountId account) {
+    if (!job.job->pays_finder || account == 0 || account > account_names_.size()) {
+        return job.job.get();
+    }
+    auto& own = job.of_finders[account];
+    if (own == nullptr) {
+        const auto script = job::script_of_account(account_names_[account - 1].name);
+        if (!script.empty()) own = job::job_for_finder(*job.job, script);
+        if (own == nullptr) own = job.job;
+    }
+    return own.get();
+}
+
 void Auditor::add_job(const share::JobRecord& job) {
     ++report_.jobs;
     check_waiting();
@@ -168,7 +182,23 @@ void Auditor::add_job(const share::JobRecord& job) {
         return differ({position_, "job id", "a new one", std::to_string(job.id)});
     }
     at->second.job = share::restore_job(job);
+    if (job.snapshot != 0) check_coinbase(*at->second.job);
     replace_newest(job.id);
+}
+
+// Jobs are made by a snapshot only when it is in the log and the ledger has taken it.
+void Auditor::check_coinbase(const job::Job& job) {
+    const auto snapshot = books_.snapshot(books_.instance(), job.snapshot);
+    if (!snapshot) {
+        return differ({position_, fmt::format("snapshot of job {}", job.id),
+                       "one that is recorded before", std::to_string(job.snapshot)});
+    }
+    const auto named = named_snapshot(
+        *snapshot, [&](share::AccountId id) { return books_.account_name(books_.instance(), id); });
+    if (auto fault = coinbase_fault(job, named); !fault.empty()) {
+        differ({position_, fmt::format("coinbase of job {}", job.id),
+                fmt::format("what snapshot {} says", job.snapshot), std::move(fault)});
+    }
 }
 
 void Auditor::replace_newest(job::JobId by) {
@@ -204,6 +234,9 @@ void Auditor::add_block(const share::BlockRecord& block) {
     expect("block's height", job->second.job->source->height, block.height);
     expect("block's coinbase value", job->second.job->source->coinbase_value_sat,
            block.coinbase_value_sat);
+    expect("block's snapshot", job->second.job->snapshot, block.snapshot);
+    expect("whether the block pays dues", job->second.job->pays_dues, block.pays_dues);
+    expect("whether the block pays its finder", job->second.job->pays_finder, block.pays_finder);
 }
 
 void Auditor::forget_jobs(std::int64_t before_ms) {

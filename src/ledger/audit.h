@@ -6,6 +6,7 @@
 
 #include "ledger/book_comparison.h"
 #include "ledger/memory_journal.h"
+#include "ledger/payout_snapshots.h"
 #include "ledger/slice_store.h"
 #include "ledger/tally.h"
 #include "share/validator.h"
@@ -72,6 +73,8 @@ class Auditor {
         job::JobRef job;
         std::optional<std::int64_t> replaced_ms;  // when its successor was recorded
         NumberSet hashes;                         // 64 bits of each share's hash
+        // With the coinbase of each account, when that pays the finder.
+        std::unordered_map<share::AccountId, job::JobRef> of_finders;
     };
     struct Waiting {
         share::ShareRecord share;
@@ -84,6 +87,9 @@ class Auditor {
     void check_waiting();
     void check_result(const Waiting& waiting, const share::CheckResult& result);
     void add_job(const share::JobRecord& job);
+    void check_coinbase(const job::Job& job);
+    // As the share's connection hashed it.
+    const job::Job* hashed_job(KnownJob& job, share::AccountId account);
     void add_worker(const share::WorkerRecord& worker);
     void add_block(const share::BlockRecord& block);
     void replace_newest(job::JobId by);
@@ -116,6 +122,7 @@ class Auditor {
 
     std::map<share::WorkerId, Sum> worker_totals_;
     MemoryJournal books_;
+    NamedSnapshot snapshot_;     // of the last job that had one
     bool facts_wait_ = false;    // in the tally's delta
     std::int64_t first_ms_ = 0;  // of the log
 };

@@ -4,6 +4,8 @@
 #include "ledger/payout_book.h"
 #include "ledger/posting.h"
 
+#include <set>
+
 namespace adit::ledger {
 namespace {
 
@@ -117,13 +119,17 @@ std::optional<FactRefusal> Bookkeeper::on(const share::SnapshotRecord& snapshot)
     }
     chain::Work work = 0;
     std::int64_t dues_sat = 0;
+    std::set<share::AccountId> seen;
     for (const auto& entry : snapshot.entries) {
+        if (!seen.insert(entry.account).second) return FactRefusal::duplicate_payee;
         if (!journal_.account_name(instance, entry.account)) return FactRefusal::unknown_account;
         if (entry.work > ~work || !Amount::from_sat(entry.due_sat)) return FactRefusal::bad_amounts;
         work += entry.work;
         if (entry.due_sat > 0) dues_sat += entry.due_sat;
         if (dues_sat > Amount::kMaxSat) return FactRefusal::bad_amounts;
     }
+    // Without work nothing can be divided by it.
+    if (work == 0) return FactRefusal::bad_amounts;
     // Nothing can fail from here.
     journal_.put_snapshot(snapshot);
     return std::nullopt;

@@ -236,11 +236,16 @@ TEST(Bookkeeper, RefusesForEveryReasonAndNotesIt) {
     const auto twice = books.found(1, kSecond, 2);
     share::SnapshotRecord snapshot;
     snapshot.id = 3;
+    snapshot.entries = {{1, 1, 0}};
     auto older = snapshot;
     older.id = 2;
     auto stranger = snapshot;
     stranger.id = 4;
     stranger.entries = {{99, 1, 0}};
+    auto doubled = stranger;
+    doubled.entries = {{1, 1, 0}, {1, 2, 0}};
+    auto idle = stranger;
+    idle.entries = {{1, 0, 500}};
     ASSERT_EQ(books.apply(snapshot), kApplied);
     ASSERT_EQ(books.apply(intent(1, {payee("alice", 100, 100)})), kApplied);
     ASSERT_EQ(books.signs(1, 1, 50), kApplied);
@@ -263,6 +268,8 @@ TEST(Bookkeeper, RefusesForEveryReasonAndNotesIt) {
         {FactRefusal::duplicate_transaction, [&] { return books.signs(1, 2, 50); }},
         {FactRefusal::stale_snapshot, [&] { return books.apply(older); }},
         {FactRefusal::unknown_account, [&] { return books.apply(stranger); }},
+        {FactRefusal::duplicate_payee, [&] { return books.apply(doubled); }},
+        {FactRefusal::bad_amounts, [&] { return books.apply(idle); }},
         {FactRefusal::already_explained,
          [&] { return books.apply(share::ExplainRecord{hash_of(60), "bob", 10, 0, ""}); }},
     };

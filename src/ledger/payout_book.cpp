@@ -148,9 +148,10 @@ std::optional<FactRefusal> PayoutBook::check(const share::PayoutIntentRecord& in
         if (is_counter_account(payee.account)) return FactRefusal::unknown_account;
     }
     for (const auto& payee : intent.payees) {
-        if (Amount::of(payee.debit_sat) > journal_.balance(payee.account).available()) {
-            return FactRefusal::overdraft;
-        }
+        const auto balance = journal_.balance(payee.account);
+        // Below zero: immature coinbases have paid more than they credit, from what is posted.
+        const auto available = balance.available() + std::min(balance.pending, Amount{});
+        if (Amount::of(payee.debit_sat) > available) return FactRefusal::overdraft;
     }
     return std::nullopt;
 }

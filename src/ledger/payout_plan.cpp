@@ -32,7 +32,8 @@ PayoutPlan plan_payouts(const PayoutRules& rules, const std::vector<BalanceRow>&
         const auto threshold = chosen == thresholds.end()
                                    ? rules.threshold
                                    : std::max(rules.threshold, chosen->second);
-        const auto available = row.balance.available();
+        // What coinbases that are not mature yet have paid is not paid again.
+        const auto available = row.balance.available() + std::min(row.balance.pending, Amount{});
         if (available < threshold || available <= Amount{} || is_counter_account(row.account)) {
             continue;
         }

@@ -1,6 +1,7 @@
 #include "ledger/split.h"
 
 #include "job/allotment.h"
+#include "ledger/payout_snapshots.h"
 #include "ledger/rounds.h"
 
 namespace adit::ledger {
@@ -43,11 +44,45 @@ void divide(Amount whole, Window window, std::string_view claimant, std::vector<
     }
 }
 
+// What the coinbase has paid cannot be given away any more.
 void donate(Journal& journal, std::vector<SplitRow>& rows) {
     for (auto& row : rows) {
+        if (row.paid >= row.part) continue;
         const auto settings = journal.settings(row.account);
-        if (settings) row.donation = job::fraction_of(row.part, settings->donation_ppm);
+        if (!settings) continue;
+        row.donation =
+            std::min(job::fraction_of(row.part, settings->donation_ppm), row.part - row.paid);
     }
+}
+
+std::optional<RewardSplit> split_by_snapshot(Journal& journal, const BlockRow& block,
+                                             Amount reward) {
+    const auto& found = block.found.block;
+    const auto record = journal.snapshot(block.instance, found.snapshot);
+    if (!record || reward.sat() != found.coinbase_value_sat) return std::nullopt;
+    auto snapshot = named_snapshot(
+        *record, [&](share::AccountId id) { return journal.account_name(block.instance, id); });
+    const auto plan = job::plan_coinbase(snapshot.payout, reward, found.pays_dues);
+    RewardSplit split;
+    split.settlement.fee = plan.fee;
+    const auto& entries = snapshot.payout.entries;
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+        split.settlement.counted += entries[i].weight;
+        split.rows.push_back(
+            {std::move(snapshot.accounts[i]), entries[i].weight, plan.parts[i], {}, {}});
+    }
+    for (const auto& output : plan.outputs)
+        split.rows[output.entry].paid = output.amount;
+    std::erase_if(split.rows,
+                  [](const SplitRow& row) { return row.work == 0 && row.paid.is_zero(); });
+    std::ranges::sort(split.rows, {}, &SplitRow::account);
+    donate(journal, split.rows);
+    return split;
+}
+
+// Its coinbase has paid the finder, whatever the scheme is by now.
+bool is_finders(const BlockRow& block) {
+    return block.found.block.pays_finder && !block.finder.empty();
 }
 
 RewardSplit split_by_work(Journal& journal, const BlockRow& block, Amount reward) {
@@ -55,24 +90,24 @@ RewardSplit split_by_work(Journal& journal, const BlockRow& block, Amount reward
     const auto claimant = claimant_of(block, rules);
     RewardSplit split;
     split.settlement.fee = job::fraction_of(reward, rules.fee_ppm);
-    auto window = window_of(journal, block, rules, claimant);
+    Window window;
+    if (!is_finders(block)) window = window_of(journal, block, rules, claimant);
     split.settlement.wanted = window.wanted;
     split.settlement.counted = window.counted;
     split.settlement.oldest = window.oldest;
     divide(reward - split.settlement.fee, std::move(window), claimant, split.rows);
-    // A coinbase that pays its finder has paid all of the part, so nothing is left to donate from.
-    if (block.found.block.pays_finder && !block.finder.empty() &&
-        rules.scheme == share::RewardScheme::solo) {
+    // A coinbase that pays its finder has paid all of the part.
+    if (is_finders(block)) {
         split.rows.front().paid = split.rows.front().part;
-    } else {
-        donate(journal, split.rows);
     }
+    donate(journal, split.rows);
     return split;
 }
 
 }  // namespace
 
 std::optional<RewardSplit> split_reward(Journal& journal, const BlockRow& block, Amount reward) {
+    if (block.found.block.snapshot != 0) return split_by_snapshot(journal, block, reward);
     return split_by_work(journal, block, reward);
 }
 

@@ -20,7 +20,8 @@ struct RewardSplit {
 
 // Divides the reward by the work in the journal and the settings of this moment; to be done once a
 // block and kept. Without any work the finder gets the part, and without a known finder the fee's
-// account. nullopt: the snapshot of the block's job is not in the journal.
+// account. nullopt: the snapshot of the block's job is not in the journal, or the reward is not the
+// value that its coinbase was made for.
 std::optional<RewardSplit> split_reward(Journal& journal, const BlockRow& block, Amount reward);
 
 }  // namespace adit::ledger

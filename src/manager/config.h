@@ -140,8 +140,6 @@ struct Config {
     RewardsConfig rewards;
     PayoutConfig payout;
     StoreConfig store;
-    // Sections of the file that are read and checked but not in force yet ("rewards").
-    std::vector<std::string> not_in_force;
     LogConfig log;
     SimConfig sim;
 };

@@ -90,6 +90,12 @@ void read_payout(TableReader table, const Config& config, PayoutConfig& payout) 
     payout.line = table.line();
     choose(table, "mode", payout.mode,
            std::array{PayoutMode::wallet, PayoutMode::coinbase, PayoutMode::none});
+    if (payout.mode == PayoutMode::coinbase && config.rewards.scheme == RewardScheme::prop) {
+        table.fault("mode",
+                    fmt::format("coinbases cannot pay miners by rewards.scheme = \"{}\"",
+                                name_of(config.rewards.scheme)),
+                    "rewards.scheme = \"pplns\" or \"solo\", or another payout.mode");
+    }
     table.text("wallet", payout.wallet, "\"pool\"");
     table.text("node", payout.node, "the name of a [[node]]");
     const bool known = std::ranges::any_of(
@@ -160,7 +166,6 @@ void read_money(TableReader& root, Config& config) {
     if (auto table = root.child("rewards")) read_rewards(*table, config, config.rewards);
     if (auto table = root.child("payout")) {
         read_payout(*table, config, config.payout);
-        if (config.payout.mode == PayoutMode::coinbase) config.not_in_force.emplace_back("payout");
     }
     if (auto table = root.child("store")) read_store(*table, config.store);
 }
@@ -197,9 +202,14 @@ void compare_money(const Config& a, const Config& b, ConfigChanges& changes) {
     const auto live = [&](bool differs, const char* key) {
         if (differs) changes.live.emplace_back(key);
     };
-    live(a.rewards.scheme != b.rewards.scheme, "rewards.scheme");
+    const auto live_unless = [&](bool fixed, bool differs, const char* key) {
+        if (differs) (fixed ? changes.needs_restart : changes.live).emplace_back(key);
+    };
+    const bool by_coinbase = a.payout.mode == PayoutMode::coinbase;
+    live_unless(by_coinbase, a.rewards.scheme != b.rewards.scheme, "rewards.scheme");
     live(a.rewards.pplns_factor_milli != b.rewards.pplns_factor_milli, "rewards.pplns_factor");
-    live(a.rewards.fee_ppm != b.rewards.fee_ppm, "rewards.fee");
+    live_unless(by_coinbase && a.rewards.scheme == RewardScheme::solo,
+                a.rewards.fee_ppm != b.rewards.fee_ppm, "rewards.fee");
     live(a.rewards.fee_account != b.rewards.fee_account, "rewards.fee_account");
     if (a.rewards.maturity != b.rewards.maturity) {
         changes.needs_restart.emplace_back("rewards.maturity");

@@ -51,13 +51,13 @@ TEST(MoneyConfig, HasTheDocumentedDefaults) {
 
 TEST(MoneyConfig, ReadsEveryKey) {
     const auto config = good(
-        "[rewards]\nscheme = \"prop\"\npplns_factor = 1.5\nfee = \"0.25%\"\nmaturity = 3\n"
+        "[rewards]\nscheme = \"pplns\"\npplns_factor = 1.5\nfee = \"0.25%\"\nmaturity = 3\n"
         "[payout]\nmode = \"coinbase\"\nwallet = \"w\"\nnode = \"local\"\nconfirmations = 2\n"
         "threshold_sat = 5000\ninterval_s = 1\napprove_above_sat = 7\ndaily_cap_sat = 8\n"
         "fee_paid_by = \"miner\"\nmin_fee_rate = 2\nmax_fee_rate = 20\nfallback_fee_rate = 3\n"
         "bump_after_blocks = 4\ncoinbase_outputs = 9\ncoinbase_dust_sat = 600\n"
         "[store]\nledger = \"postgresql://pool@db/adit\"\n");
-    EXPECT_EQ(config.rewards.scheme, share::RewardScheme::prop);
+    EXPECT_EQ(config.rewards.scheme, share::RewardScheme::pplns);
     EXPECT_EQ(config.rewards.pplns_factor_milli, 1'500u);
     EXPECT_EQ(config.rewards.fee_ppm, 2'500u);
     EXPECT_EQ(config.payout.mode, share::PayoutMode::coinbase);
@@ -102,6 +102,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadMoney{"[rewards]\nmaturity = 0", 15, "rewards.maturity", "maturity = 101"},
         BadMoney{"[rewards]\nfees = \"1%\"", 15, "unknown key rewards.fees", "\"fee\""},
         BadMoney{"[payout]\nmode = \"cash\"", 15, "mode = \"cash\" is not known", "\"wallet\""},
+        BadMoney{"[rewards]\nscheme = \"prop\"\n[payout]\nmode = \"coinbase\"", 17,
+                 "coinbases cannot pay miners by rewards.scheme = \"prop\"", "\"pplns\""},
         BadMoney{"[payout]\nnode = \"other\"", 15, "no [[node]] is called", "the node"},
         BadMoney{"[payout]\nfee_paid_by = \"god\"", 15, "fee_paid_by", "\"miner\""},
         BadMoney{"[payout]\nmin_fee_rate = 8\nfallback_fee_rate = 6", 16, "outside", "between"},
@@ -122,13 +124,6 @@ TEST(MoneyConfig, PercentagesAreExact) {
             EXPECT_EQ(parse_percent(percent_text(*ppm)), ppm) << text;
         }
     }
-}
-
-TEST(MoneyConfig, NamesTheSectionThatIsNotInForceYet) {
-    EXPECT_THAT(good("[store]\nledger = \"sqlite\"\n[rewards]\n").not_in_force, IsEmpty());
-    EXPECT_THAT(good("[payout]\n").not_in_force, IsEmpty());
-    EXPECT_THAT(good("[payout]\nmode = \"none\"\n").not_in_force, IsEmpty());
-    EXPECT_THAT(good("[payout]\nmode = \"coinbase\"\n").not_in_force, ElementsAre("payout"));
 }
 
 TEST(MoneyConfig, TellsWhatChangesLive) {

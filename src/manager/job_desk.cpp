@@ -33,6 +33,19 @@ JobDesk::JobDesk(job::JobMakerSettings settings, job::JobId next_id, share::Reco
 
 bool JobDesk::on_template(job::TemplateRef source) {
     const std::lock_guard lock(mutex_);
+    last_template_ = source;
+    return make_locked(std::move(source));
+}
+
+void JobDesk::set_snapshot(job::PayoutSnapshotRef snapshot) {
+    const std::lock_guard lock(mutex_);
+    const bool is_at_tip =
+        last_template_ && (!snapshot || snapshot->previous == last_template_->previous);
+    maker_.set_snapshot(std::move(snapshot));
+    if (is_at_tip) make_locked(last_template_);
+}
+
+bool JobDesk::make_locked(job::TemplateRef source) {
     const auto started_ns = clock_.steady_ns();
     auto made = maker_.make(source, clock_.steady_ms());
     if (!made) {

@@ -23,6 +23,9 @@ class JobDesk {
 
     // True when it is for a new tip.
     bool on_template(job::TemplateRef source);
+    // Whom coinbases pay from now on; null: the pool alone. When the tip is the snapshot's, or it
+    // is null, miners get a job by it at once. Any thread.
+    void set_snapshot(job::PayoutSnapshotRef snapshot);
     // An id that no job has or will have, for a job that is only written down. Any thread.
     job::JobId take_id();
 
@@ -31,7 +34,10 @@ class JobDesk {
     std::int64_t last_job_ms() const { return last_job_ms_; }  // steady; 0: none yet
 
  private:
+    bool make_locked(job::TemplateRef source);
+
     std::mutex mutex_;  // sources change when the nodes do
+    job::TemplateRef last_template_;
     job::JobMaker maker_;
     chain::Hash256 full_previous_;  // of the last job that had its template's transactions
     share::Recorder& recorder_;

@@ -86,6 +86,39 @@ TEST_F(JobDeskTest, KeepsAFullJobWhenALaterTemplateOfTheTipIsUnfit) {
     EXPECT_EQ(failures(), 1);
 }
 
+job::PayoutSnapshotRef snapshot_on(const chain::Hash256& previous) {
+    job::PayoutSnapshot snapshot;
+    snapshot.id = 5;
+    snapshot.previous = previous;
+    snapshot.max_outputs = 1;
+    snapshot.entries = {{base::Bytes(22, 9), 1, {}}};
+    return std::make_shared<const job::PayoutSnapshot>(std::move(snapshot));
+}
+
+TEST_F(JobDeskTest, SendsAJobByANewSnapshotOfTheTipAtOnce) {
+    desk_.set_snapshot(snapshot_on({}));
+    EXPECT_TRUE(server_.sent.empty());
+    desk_.on_template(offer(10));
+    EXPECT_EQ(server_.sent.at(0)->snapshot, 5u);
+    EXPECT_FALSE(server_.sent.at(0)->pays_dues);
+    desk_.set_snapshot(snapshot_on(offer(10)->previous));
+    ASSERT_EQ(server_.sent.size(), 2u);
+    EXPECT_TRUE(server_.sent[1]->pays_dues);
+    EXPECT_FALSE(server_.sent[1]->clean);
+    EXPECT_EQ(recorder_.recorded, server_.sent);
+}
+
+TEST_F(JobDeskTest, SendsNoJobForASnapshotOfAnotherTipButOneWhenSnapshotsEnd) {
+    desk_.on_template(offer(10));
+    desk_.set_snapshot(snapshot_on(offer(9)->previous));
+    EXPECT_EQ(server_.sent.size(), 1u);
+    desk_.on_template(offer(11));
+    EXPECT_EQ(server_.sent.at(1)->snapshot, 5u);
+    desk_.set_snapshot(nullptr);
+    ASSERT_EQ(server_.sent.size(), 3u);
+    EXPECT_EQ(server_.sent[2]->snapshot, 0u);
+}
+
 TEST_F(JobDeskTest, SendsNothingWhenNotEvenThatHelps) {
     auto source = *offer(10);
     source.bits = 0;

@@ -5,6 +5,7 @@
 #include "manager/payout_json.h"
 #include "manager/payout_side.h"
 #include "manager/pool_parts.h"
+#include "manager/recovered_job.h"
 #include "manager/scan_position.h"
 #include "net/file_limit.h"
 
@@ -51,7 +52,8 @@ struct PoolManager::Parts {
     std::unique_ptr<BlockDesk> blocks;
     std::unique_ptr<stratum::Server> server;
     std::unique_ptr<JobDesk> jobs;
-    mutable std::mutex node_mutex;  // guards nodes and scanned against reload()
+    std::unique_ptr<SnapshotDesk> snapshots;  // only when coinbases pay the miners
+    mutable std::mutex node_mutex;            // guards nodes and scanned against reload()
     std::optional<ScanPosition> scanned;
     NodeSide nodes;
     std::unique_ptr<Sampler> sampler;
@@ -65,6 +67,7 @@ struct PoolManager::Parts {
     std::expected<void, std::string> open_payouts();
     std::expected<void, std::string> listen();
     std::expected<void, std::string> take_commands();
+    void make_snapshot_desk();
     std::expected<void, std::string> check_files() const;
     NodeSide connect();
     // After the nodes or what is live of [payout] have changed.
@@ -179,8 +182,11 @@ std::expected<void, std::string> PoolManager::Parts::listen() {
     }
     server = std::make_unique<stratum::Server>(server_settings(config), *log, *blocks, *extranonces,
                                                clock, registry, logger);
-    jobs = std::make_unique<JobDesk>(job::JobMakerSettings{payout_script, config.pool.signature},
-                                     log->next_job_id(), *log, *server, registry, clock, logger);
+    jobs = std::make_unique<JobDesk>(job_settings(config, payout_script), log->next_job_id(), *log,
+                                     *server, registry, clock, logger);
+    if (config.payout.mode == share::PayoutMode::coinbase && !pays_finders(config)) {
+        make_snapshot_desk();
+    }
     try {
         server->start();
     } catch (const std::runtime_error& error) {
@@ -190,6 +196,18 @@ std::expected<void, std::string> PoolManager::Parts::listen() {
         logger.info("stratum", "listening", {{"address", address.text()}});
     }
     return {};
+}
+
+void PoolManager::Parts::make_snapshot_desk() {
+    snapshots = std::make_unique<SnapshotDesk>(
+        snapshot_settings(config),
+        SnapshotDesk::Parts{
+            *slices, *facts,
+            [this] { return tally->wait_folded(log->durable_position(), kCatchUpMs); },
+            [this](const chain::Hash256& hash) { return blocks->knows(hash); },
+            [this] { settler->kick(); },
+            [this](job::PayoutSnapshotRef snapshot) { jobs->set_snapshot(std::move(snapshot)); }},
+        registry, clock, logger);
 }
 
 NodeSide PoolManager::Parts::connect() {
@@ -219,12 +237,14 @@ NodeSide PoolManager::Parts::connect() {
     side.scan = std::make_unique<node::ChainScan>(
         scan, [this](const chain::Hash256& hash) { return blocks->knows(hash); },
         [this](const node::OwnBlock& block) {
-            blocks->recover(block, job_of_chain(block, jobs->take_id(), config.pool.chain,
-                                                config.pool.signature));
+            blocks->recover(block, recovered_job(block, jobs->take_id(), config.pool.chain,
+                                                 config.pool.signature, *slices, logger));
         },
         registry, clock, logger);
     side.pool->set_listener([this](job::TemplateRef source) {
-        if (!jobs->on_template(source)) return;
+        const bool is_new_tip = jobs->on_template(source);
+        if (snapshots) snapshots->on_template(*source);
+        if (!is_new_tip) return;
         settler->kick();
         if (payouts) payouts->kick();
     });
@@ -251,6 +271,7 @@ std::expected<void, std::string> PoolManager::Parts::start() {
     }
     settler->start();
     if (payouts) payouts->start();
+    if (snapshots) snapshots->start();
     sampler = std::make_unique<Sampler>([this] { return server->accepted_difficulty(); },
                                         [this] {
                                             const std::lock_guard lock(node_mutex);
@@ -325,6 +346,7 @@ bool PoolManager::Parts::stop(std::int64_t limit_ms) {
     if (control) control->stop();
     sampler.reset();
     if (settler) settler->stop();
+    if (snapshots) snapshots->stop();
     {
         const std::lock_guard lock(node_mutex);
         nodes.stop_sources();
@@ -386,6 +408,7 @@ ReloadReport PoolManager::reload(const Config& wanted) {
         parts.nodes.stop();
         parts.nodes = std::move(next);
         parts.settler->set_nodes(node_settings(parts.config));
+        if (parts.snapshots) parts.snapshots->set_nodes(node_settings(parts.config));
     }
     parts.config.payout = payout_of(parts.config.payout, wanted.payout);
     if (nodes_change || payout_changes) {
@@ -393,7 +416,7 @@ ReloadReport PoolManager::reload(const Config& wanted) {
             report.problems.push_back(renewed.error());
         }
     }
-    parts.config.rewards = rewards_of(parts.config.rewards, wanted.rewards);
+    parts.config.rewards = rewards_of(parts.config, wanted.rewards);
     if (const auto ruled = parts.settler->set_rules(rules_of(parts.config)); !ruled) {
         report.problems.push_back(ruled.error());
     }

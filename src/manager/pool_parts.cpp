@@ -18,6 +18,17 @@ constexpr int kBlockWatchMs = 5'000;
 
 }  // namespace
 
+bool pays_finders(const Config& config) {
+    return config.payout.mode == share::PayoutMode::coinbase &&
+           config.rewards.scheme == share::RewardScheme::solo;
+}
+
+job::JobMakerSettings job_settings(const Config& config, base::Bytes payout_script) {
+    job::JobMakerSettings settings{std::move(payout_script), config.pool.signature};
+    if (pays_finders(config)) settings.finder_fee_ppm = config.rewards.fee_ppm;
+    return settings;
+}
+
 std::shared_ptr<const stratum::SessionSettings> session_settings(const Config& config) {
     auto settings = std::make_shared<stratum::SessionSettings>();
     settings->network = config.pool.chain;
@@ -28,6 +39,7 @@ std::shared_ptr<const stratum::SessionSettings> session_settings(const Config& c
     settings->transactions = config.job.get_transactions;
     settings->workers_per_connection =
         static_cast<std::size_t>(config.limits.workers_per_connection);
+    settings->one_address = pays_finders(config);
     settings->handshake_timeout_ms = config.limits.handshake_s * 1000;
     settings->idle_timeout_ms = config.limits.idle_s * 1000;
     return settings;
@@ -82,20 +94,32 @@ node::BlockWatchSettings watch_settings(const Config& config) {
     return settings;
 }
 
+SnapshotSettings snapshot_settings(const Config& config) {
+    SnapshotSettings settings;
+    settings.network = config.pool.chain;
+    settings.nodes = node_settings(config);
+    settings.max_outputs = static_cast<std::uint32_t>(config.payout.coinbase_outputs);
+    settings.dust = chain::Amount::of(config.payout.coinbase_dust_sat);
+    return settings;
+}
+
 share::RulesRecord rules_of(const Config& config) {
     share::RulesRecord rules;
     rules.scheme = config.rewards.scheme;
-    const bool from_wallet = config.payout.mode == share::PayoutMode::wallet;
-    rules.mode = from_wallet ? share::PayoutMode::wallet : share::PayoutMode::none;
+    rules.mode = config.payout.mode;
     rules.pplns_factor_milli = config.rewards.pplns_factor_milli;
     rules.fee_ppm = config.rewards.fee_ppm;
     rules.fee_account = config.rewards.fee_account;
     return rules;
 }
 
-RewardsConfig rewards_of(const RewardsConfig& running, const RewardsConfig& wanted) {
+RewardsConfig rewards_of(const Config& running, const RewardsConfig& wanted) {
     auto rewards = wanted;
-    rewards.maturity = running.maturity;
+    rewards.maturity = running.rewards.maturity;
+    if (running.payout.mode == share::PayoutMode::coinbase) {
+        rewards.scheme = running.rewards.scheme;
+        if (pays_finders(running)) rewards.fee_ppm = running.rewards.fee_ppm;
+    }
     return rewards;
 }
 

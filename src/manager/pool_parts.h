@@ -7,6 +7,7 @@
 #include "manager/job_desk.h"
 #include "manager/sampler.h"
 #include "manager/settler.h"
+#include "manager/snapshot_desk.h"
 #include "node/block_submitter.h"
 #include "node/chain_scan.h"
 #include "node/node_pool.h"
@@ -28,10 +29,15 @@ store::ShareLogSettings log_settings(const Config& config, const store::DataDir&
 store::SqlLedgerSettings sql_ledger_settings(const Config& config, const store::DataDir& dir,
                                              std::uint32_t slice_s);
 node::BlockWatchSettings watch_settings(const Config& config);
+// True when each connection's coinbases pay its own address.
+bool pays_finders(const Config& config);
+job::JobMakerSettings job_settings(const Config& config, base::Bytes payout_script);
+// How coinbases pay the miners; only for payout.mode = "coinbase".
+SnapshotSettings snapshot_settings(const Config& config);
 // The reward rules as they go into the log.
 share::RulesRecord rules_of(const Config& config);
-// What of [rewards] changes while the pool runs.
-RewardsConfig rewards_of(const RewardsConfig& running, const RewardsConfig& wanted);
+// What of [rewards] changes while the pool runs: not what coinbases are made by.
+RewardsConfig rewards_of(const Config& running, const RewardsConfig& wanted);
 std::vector<node::NodeSettings> node_settings(const Config& config);
 node::NodePoolSettings pool_settings(const Config& config);
 // Shards that this configuration asks for: as many as cores but one, unless it names a number.

@@ -1,6 +1,7 @@
 #include "node/chain_audit.h"
 
 #include "chain/block.h"
+#include "job/payout_snapshot.h"
 #include "node/block_coinbase.h"
 #include "node/block_view.h"
 #include "node/json.h"
@@ -30,7 +31,8 @@ class ChainAudit {
         return {};
     }
 
-    Answer<void> check(const ledger::BlockRow& row) {
+    // `split` is the block's as the ledger has it.
+    Answer<void> check(const ledger::BlockRow& row, std::span<const ledger::SplitRow> split) {
         const auto& block = row.found.block;
         const auto view = ask_view(client_, view_, block.hash, block.height, settings_.timeout_ms);
         if (!view) return std::unexpected(view.error());
@@ -47,7 +49,7 @@ class ChainAudit {
                    fmt::format("in the best chain: it is {}", name_of(row.state)), view->words());
             return {};
         }
-        return check_value(row, name);
+        return check_coinbase(row, split, name);
     }
 
     // Whether the transaction is in its block, and how deep that is.
@@ -80,7 +82,8 @@ class ChainAudit {
             RpcError{RpcErrorKind::rpc, 0, fmt::format("node {} {}", settings_.node, why)});
     }
 
-    Answer<void> check_value(const ledger::BlockRow& row, const std::string& name) {
+    Answer<void> check_coinbase(const ledger::BlockRow& row,
+                                std::span<const ledger::SplitRow> split, const std::string& name) {
         const auto& hash = row.found.block.hash;
         const auto header = ask_header(client_, hash, settings_.timeout_ms);
         if (!header) return std::unexpected(header.error());
@@ -91,6 +94,18 @@ class ChainAudit {
             differ(row.found.position, name + ": value of its coinbase",
                    fmt::format("{} sat, as was split", row.reward.sat()),
                    value ? fmt::format("{} sat", value->sat()) : "no amount");
+        }
+        for (const auto& part : split) {
+            if (part.paid.is_zero()) continue;
+            const auto script = job::script_of_account(part.account);
+            const auto pays = [&](const chain::TxOutput& output) {
+                return output.script == script && output.value_sat == part.paid.sat();
+            };
+            if (script.empty() || std::ranges::none_of(coinbase->transaction.outputs, pays)) {
+                differ(row.found.position, name + ": what its coinbase pays",
+                       fmt::format("{} sat to {}", part.paid.sat(), part.account),
+                       "no such output");
+            }
         }
         return {};
     }
@@ -157,7 +172,9 @@ ledger::Stored<ChainAuditCount> compare_with_chain(
     ChainAuditCount count;
     for (const auto& block : *blocks) {
         if (!has_place(block.state)) continue;
-        if (const auto done = audit.check(block); !done) {
+        const auto split = books.split_of(block.found.block.hash);
+        if (!split) return std::unexpected(split.error());
+        if (const auto done = audit.check(block, *split); !done) {
             return std::unexpected(done.error().message);
         }
         ++count.blocks;

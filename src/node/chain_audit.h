@@ -24,7 +24,8 @@ struct ChainAuditCount {
 };
 
 // Confirmed and mature blocks must be in the best chain at their height, and their coinbase must
-// have the value that was split; orphaned ones must not be there. The transactions of confirmed and
+// have the value that was split and pay every account what the ledger says it has paid; orphaned
+// ones must not be there. The transactions of confirmed and
 // buried payouts must be in their blocks, deep enough. What is not so goes to `report`. An error, a
 // sentence, when the ledger or the node cannot be read, or the node is not synchronised or on
 // another chain: then the chain was not compared.

@@ -1,5 +1,6 @@
 #include "node/chain_audit.h"
 
+#include "chain/address.h"
 #include "ledger/memory_journal.h"
 #include "node/block_coinbase.h"
 #include "node/scripted_node_testing.h"
@@ -115,6 +116,28 @@ TEST_F(ChainAuditTest, NamesWhatIsNotInTheChainAsTheLedgerSays) {
         EXPECT_THAT(differences[0].expected, HasSubstr(one.expected));
         EXPECT_THAT(differences[0].found, HasSubstr(one.found));
     }
+}
+
+TEST_F(ChainAuditTest, LooksForEveryOutputThatTheLedgerSaysACoinbaseHas) {
+    base::Bytes script{0x00, 0x14};
+    script.resize(22, 0x31);
+    const auto payee = *chain::address_of_script(script, chain::params(settings.network));
+    ours = node.add_block("pays", script);
+    height = node.height();
+    node.add_block();
+    const auto with_paid = [&](const std::string& account, std::int64_t paid_sat) {
+        books.emplace(ledger::InstanceId{0}, 600u);
+        put_block(ours, BlockState::confirmed);
+        const auto paid = chain::Amount::of(paid_sat);
+        const ledger::SplitRow rows[] = {{"other", 1, paid, {}, {}}, {account, 1, paid, {}, paid}};
+        books->put_split(ours, rows);
+        EXPECT_TRUE(compare());
+        return differences.size();
+    };
+    EXPECT_EQ(with_paid(payee, kValue), 0u);
+    EXPECT_EQ(with_paid(payee, kValue - 1), 1u);
+    EXPECT_THAT(differences[0].text(), HasSubstr("4999 sat to " + payee));
+    EXPECT_EQ(with_paid("no address", kValue), 1u);
 }
 
 TEST_F(ChainAuditTest, SaysWhyANodeCannotBeAsked) {

@@ -387,6 +387,10 @@ TEST_P(SqlJournalTest, KeepsSnapshotsExplanationsAndRefusals) {
         journal.add_refused(refused);
         journal.add_refused(same);
     });
+    ASSERT_TRUE(ledger_->look([&](ledger::Journal& journal) {
+        EXPECT_EQ(journal.last_snapshot(0), 300u);
+        EXPECT_EQ(journal.snapshot(0, 8), snapshot);
+    }));
     EXPECT_THAT(*ledger_->snapshots(), ElementsAre(snapshot, newer));
     EXPECT_THAT(*ledger_->explained(), ElementsAre(explained, later));
     EXPECT_THAT(*ledger_->refused(), ElementsAre(refused, same));

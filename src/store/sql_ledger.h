@@ -52,6 +52,10 @@ class SqlLedger final : public ledger::SliceStore, public ledger::LedgerReader {
     // own; apply() refuses. It keeps SQLite from shortening its write-ahead log: let go of it soon.
     Stored<std::unique_ptr<SqlLedger>> snapshot();
 
+    // Shows the ledger as the bookkeeper sees it, for reading only: writing throws or is lost. In a
+    // snapshot() all of it is of one moment.
+    Stored<void> look(const std::function<void(ledger::Journal&)>& at);
+
     // The file, or the URL without its password.
     const std::string& name() const { return name_; }
 

@@ -91,6 +91,13 @@ constexpr std::string_view kTotals =
 
 }  // namespace
 
+Stored<void> SqlLedger::look(const std::function<void(ledger::Journal&)>& at) {
+    return ask([&](SqlConnection& connection) {
+        SqlJournal journal(connection, settings_.instance, settings_.slice_s);
+        at(journal);
+    });
+}
+
 Stored<std::optional<FoldPoint>> SqlLedger::fold_point() {
     return ask(
         [&](SqlConnection& connection) { return find_fold_point(connection, settings_.instance); });

@@ -68,6 +68,11 @@ class ScriptedHost final : public SessionHost {
         return book.latest();
     }
     void set_bits(std::uint32_t bits) { bits_ = bits; }
+    // From the next job on.
+    void pay_finders(std::uint32_t fee_ppm) {
+        maker_ = job::JobMaker({base::Bytes(22, 1), "/Adit/", fee_ppm}, maker_.next_id());
+        config.one_address = true;
+    }
 
     base::ManualClock clock{1'713'571'800'000};
     SessionSettings config;

@@ -52,8 +52,8 @@ class Session {
     // Whether this job goes to the connection as it goes to everybody: the shard then writes
     // job.broadcast_line itself and calls on_plain_broadcast(). Otherwise it calls on_job().
     bool wants_plain_broadcast(const job::Job& job) const {
-        return working_ && !wanted_ && job.id > last_job_ && job.id > resumed_job_ &&
-               (job.clean || job.tip == last_tip_) &&
+        return !job.pays_finder && working_ && !wanted_ && job.id > last_job_ &&
+               job.id > resumed_job_ && (job.clean || job.tip == last_tip_) &&
                present_.value() <= job.network_difficulty.value();
     }
     void on_plain_broadcast(const job::Job& job, Moment now) {
@@ -92,6 +92,11 @@ class Session {
     // Whose share this was, for blocks and for people. A name that was not authorized and cannot be
     // paid is the account as it was sent.
     WorkerName name_of(const SubmitTicket& ticket) const;
+    // The account that this connection's coinbases pay when they pay their finder: that of the name
+    // authorized first. Empty before.
+    std::string_view payee() const {
+        return workers_.empty() ? std::string_view{} : workers_.front().name.account;
+    }
     // What the miner was last told; the present wish of the pool may differ until the next notify.
     const chain::Difficulty& difficulty() const { return present_; }
     // Estimated hashes per second of the accepted shares.
@@ -135,6 +140,8 @@ class Session {
 
     // session_work.cpp
     bool ready() const { return subscribed() && authorized(); }
+    // The job with this connection's account in its coinbase; null: it is the shared one.
+    job::JobRef finder_job(const job::Job& shared);
     void start_work(bool fresh, Moment now, std::string& out);
     chain::Difficulty initial_difficulty() const;
     chain::Difficulty within_bounds(double difficulty) const;
@@ -159,6 +166,12 @@ class Session {
     double fixed_ = 0;                         // d=N; 0: vardiff
     double suggested_ = 0;                     // the last hint; 0: none
 
+    // The last of finder_job(); others are made anew. Null where nobody needs them.
+    struct FinderJobs {
+        std::array<job::JobRef, 4> jobs;
+        std::size_t next = 0;
+    };
+    std::unique_ptr<FinderJobs> finder_jobs_;
     job::JobId last_job_ = 0;
     job::JobId resumed_job_ = 0;  // up to this one jobs were sent before the resume
     std::uint64_t last_tip_ = 0;

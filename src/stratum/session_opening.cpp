@@ -123,6 +123,10 @@ void Session::authorize(const Request& request, Moment now, std::string& out) {
         if (workers_.size() >= host_.settings().workers_per_connection) {
             return append_error(out, request.id, 20, "Too many workers on one connection");
         }
+        if (host_.settings().one_address && authorized() && parsed->account != payee()) {
+            return append_error(out, request.id, 20,
+                                "This connection mines for the address authorized first");
+        }
         // Not `false`: some firmware gives up a pool for good that refuses its name.
         if (host_.banned(*this, *parsed)) {
             return append_error(out, request.id, 20, describe(share::Refusal::banned));

@@ -25,6 +25,8 @@ struct SessionSettings {
     // The longest reply to mining.get_transactions; a longer one is refused.
     std::size_t output_limit_bytes = 1024 * 1024;
     std::size_t workers_per_connection = 64;
+    // Only names of the address that was authorized first: the connection's coinbases pay that.
+    bool one_address = false;
     std::uint32_t shares_in_flight = 4096;  // of one connection, accepted but not yet committed
 
     std::int64_t notify_interval_ms = 30'000;    // of silence, after which the job is sent again

@@ -1,5 +1,7 @@
 // What the session sends on its own: work, difficulty and the version mask.
 #include "base/check.h"
+#include "job/finder_job.h"
+#include "job/payout_snapshot.h"
 #include "stratum/messages.h"
 #include "stratum/session.h"
 
@@ -17,8 +19,24 @@ chain::Difficulty expressible(double difficulty) {
 
 }  // namespace
 
-void Session::on_job(const job::Job& job, Moment now, std::string& out) {
+job::JobRef Session::finder_job(const job::Job& shared) {
+    if (!shared.pays_finder || workers_.empty()) return nullptr;
+    if (finder_jobs_ == nullptr) finder_jobs_ = std::make_unique<FinderJobs>();
+    auto& [jobs, next] = *finder_jobs_;
+    for (const auto& own : jobs) {
+        if (own != nullptr && own->id == shared.id) return own;
+    }
+    const auto script = job::script_of_account(payee());
+    if (script.empty()) return nullptr;
+    auto own = job::job_for_finder(shared, script);
+    jobs[next++ % jobs.size()] = own;
+    return own;
+}
+
+void Session::on_job(const job::Job& shared, Moment now, std::string& out) {
     if (!ready()) return;
+    const auto own = finder_job(shared);
+    const job::Job& job = own ? *own : shared;
     if (!working_) {
         start_work(true, now, out);
         return;
@@ -46,8 +64,10 @@ void Session::on_job(const job::Job& job, Moment now, std::string& out) {
 
 // `fresh`: the newest job was not sent to this extranonce1 before, so its variant 0 is unused.
 void Session::start_work(bool fresh, Moment now, std::string& out) {
-    const auto& job = host_.jobs().latest();
-    if (job == nullptr) return;
+    const auto& shared = host_.jobs().latest();
+    if (shared == nullptr) return;
+    const auto own = finder_job(*shared);
+    const auto& job = own ? own : shared;
     std::optional<std::uint8_t> variant = std::uint8_t{0};
     if (resumed_ && (!fresh || job->id <= resumed_job_)) variant = memory_->take_variant(job->tip);
     if (!variant) return;  // the next job will do
@@ -69,7 +89,9 @@ chain::Difficulty Session::initial_difficulty() const {
 }
 
 bool Session::notify_variant(bool clean, bool tell_difficulty, Moment now, std::string& out) {
-    const auto& job = host_.jobs().latest();
+    const auto& shared = host_.jobs().latest();
+    const auto own = finder_job(*shared);
+    const auto& job = own ? own : shared;
     const auto variant = memory_->take_variant(job->tip);
     if (!variant) return false;
     if (wanted_ || tell_difficulty) write_difficulty(wanted_.value_or(present_), now, out);

@@ -120,6 +120,8 @@ BlockFateRef Shard::report_block(const PendingSubmit& pending, const Miner& mine
     candidate->stale = verdict.refusal == share::Refusal::stale;
     auto name = miner.session.name_of(pending.ticket);
     candidate->account = std::move(name.account);
+    // Whatever name came with it: its coinbase pays the connection's account.
+    if (share.job->pays_finder) candidate->account = miner.session.payee();
     candidate->worker = std::move(name.worker);
     auto fate = std::make_shared<BlockFate>();
     parts_.blocks.submit_and_keep(std::move(candidate),

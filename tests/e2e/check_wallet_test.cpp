@@ -20,6 +20,7 @@ struct AditCheckWallet : ::testing::Test {
     AditCheckWallet() {
         setup.data_dir = dir.path() / "data";
         setup.nodes = {login_of(*node)};
+        setup.payout.clear();
         setup.extra = "[payout]\n";
         address = node->new_address("pool").address;
     }

@@ -45,7 +45,9 @@ std::string PoolSetup::toml() const {
                         difficulty_min > 0 ? difficulty_min : difficulty, extra_difficulty);
     text += fmt::format("[limits]\nthreads = {}\nminers = {}\nhandshakes_per_s = {}\n{}\n", threads,
                         miners, handshakes_per_s, extra_limits);
-    text += fmt::format("[log]\nlevel = \"{}\"\n\n[payout]\n{}\n\n{}", log_level, payout, extra);
+    text += fmt::format("[log]\nlevel = \"{}\"\n\n", log_level);
+    if (!payout.empty()) text += fmt::format("[payout]\n{}\n\n", payout);
+    text += extra;
     return text;
 }
 

@@ -29,7 +29,7 @@ struct ListenSetup {
 struct PoolSetup {
     std::filesystem::path data_dir;
     std::string address;                     // of the pool; empty: pool_address()
-    std::string payout = "mode = \"none\"";  // lines of [payout]
+    std::string payout = "mode = \"none\"";  // lines of [payout]; empty: no section
     std::vector<NodeLogin> nodes;
     std::vector<ListenSetup> listen{ListenSetup{}};
     // Fixed difficulty: as start, minimum and maximum. About 2^32 times as many hashes a share; the
