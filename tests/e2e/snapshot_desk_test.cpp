@@ -22,6 +22,7 @@ class Folder final : public ledger::FactSink {
  public:
     explicit Folder(store::SqlLedger& ledger) : ledger_(ledger) {}
 
+    ledger::Stored<void> caught_up() override { return {}; }
     ledger::Stored<void> record(share::Record record) override {
         if (is_down) return std::unexpected("the disk is full");
         return std::visit(
