@@ -66,6 +66,7 @@ void SqlJournal::load_balances() {
         account.balance.posted = from.amount();
         account.balance.pending = from.amount();
         account.balance.reserved = from.amount();
+        account.is_stored = true;
         last_account_id_ = std::max(last_account_id_, account.id);
         accounts_.emplace(std::move(name), account);
     }
@@ -74,7 +75,7 @@ void SqlJournal::load_balances() {
 SqlJournal::Account& SqlJournal::account(std::string_view name) {
     const auto known = accounts_.find(name);
     if (known != accounts_.end()) return known->second;
-    return accounts_.emplace(name, Account{++last_account_id_, {}, true}).first->second;
+    return accounts_.emplace(name, Account{++last_account_id_, {}, true, false}).first->second;
 }
 
 Balance SqlJournal::balance(std::string_view account) {
@@ -122,13 +123,20 @@ Balance SqlJournal::total() {
 
 void SqlJournal::finish() {
     static const auto kSql =
-        upsert_of("balances", "id, account, posted_sat, pending_sat, reserved_sat", 1);
-    auto put = connection_.prepare(kSql);
+        insert_of("balances", "posted_sat, pending_sat, reserved_sat, id, account");
+    auto add = connection_.prepare(kSql);
+    // Leaves the names and their index alone.
+    auto change = connection_.prepare(
+        "UPDATE balances SET posted_sat = $1, pending_sat = $2, reserved_sat = $3 WHERE id = $4");
     for (auto& [name, account] : accounts_) {
         if (!std::exchange(account.changed, false)) continue;
+        const bool is_new = !std::exchange(account.is_stored, true);
+        auto& put = is_new ? add : change;
         const auto& balance = account.balance;
-        put.bind(account.id).bind(name).bind(balance.posted.sat()).bind(balance.pending.sat());
-        put.bind(balance.reserved.sat()).run();
+        put.bind(balance.posted.sat()).bind(balance.pending.sat()).bind(balance.reserved.sat());
+        put.bind(account.id);
+        if (is_new) put.bind(name);
+        put.run();
     }
 }
 

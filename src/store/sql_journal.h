@@ -71,6 +71,7 @@ class SqlJournal final : public ledger::Journal {
         std::int64_t id = 0;
         ledger::Balance balance;
         bool changed = false;
+        bool is_stored = false;
     };
     using Names = std::unordered_map<share::AccountId, std::string>;
 
