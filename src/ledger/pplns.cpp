@@ -78,6 +78,10 @@ void WorkByAccount::add(const AccountWork& work) {
 
 std::vector<AccountWork> WorkByAccount::by_name(Journal& journal, std::string_view unnamed) const {
     auto all = named_;
+    std::size_t ids = 0;
+    for (const auto& [instance, sums] : by_id_)
+        ids += sums.table.size() + sums.rest.size();
+    all.reserve(all.size() + ids);
     const auto add_named = [&](InstanceId instance, share::AccountId id, chain::Work work) {
         if (work == 0) return;
         auto name = journal.account_name(instance, id);
