@@ -6,6 +6,8 @@ namespace adit::ledger {
 namespace {
 
 constexpr std::uint32_t kFactorOne = 1'000;
+// Bounds a table to 16 MiB.
+constexpr share::AccountId kTableIds = 1 << 20;
 
 chain::Work sum_of(chain::Work a, chain::Work b) {
     ADIT_CHECK(a <= ~b, "work of all time fits into 128 bits");
@@ -57,9 +59,17 @@ void WorkByAccount::add(InstanceId instance,
                         std::span<const std::pair<share::AccountId, chain::Work>> work) {
     auto& sums = by_id_[instance];
     for (const auto& [id, added] : work) {
-        auto& sum = sums[id];
+        auto& sum = sum_of_id(sums, id);
         sum = sum_of(sum, added);
     }
+}
+
+chain::Work& WorkByAccount::sum_of_id(Sums& sums, share::AccountId id) {
+    if (id < sums.table.size()) return sums.table[id];
+    if (id >= kTableIds) return sums.rest[id];
+    const auto doubled = std::min<std::size_t>(2 * sums.table.size(), kTableIds);
+    sums.table.resize(std::max<std::size_t>(id + 1, doubled));
+    return sums.table[id];
 }
 
 void WorkByAccount::add(const AccountWork& work) {
@@ -68,12 +78,20 @@ void WorkByAccount::add(const AccountWork& work) {
 
 std::vector<AccountWork> WorkByAccount::by_name(Journal& journal, std::string_view unnamed) const {
     auto all = named_;
+    std::size_t ids = 0;
+    for (const auto& [instance, sums] : by_id_)
+        ids += sums.table.size() + sums.rest.size();
+    all.reserve(all.size() + ids);
+    const auto add_named = [&](InstanceId instance, share::AccountId id, chain::Work work) {
+        if (work == 0) return;
+        auto name = journal.account_name(instance, id);
+        all.push_back({name ? std::move(*name) : std::string(unnamed), work});
+    };
     for (const auto& [instance, sums] : by_id_) {
-        for (const auto& [id, work] : sums) {
-            if (work == 0) continue;
-            all.push_back(
-                {journal.account_name(instance, id).value_or(std::string(unnamed)), work});
-        }
+        for (share::AccountId id = 0; id < sums.table.size(); ++id)
+            add_named(instance, id, sums.table[id]);
+        for (const auto& [id, work] : sums.rest)
+            add_named(instance, id, work);
     }
     std::ranges::sort(all, {}, &AccountWork::account);
     std::vector<AccountWork> merged;

@@ -42,7 +42,8 @@ struct Window {
     friend bool operator==(const Window&, const Window&) = default;
 };
 
-// Adds up work by account; one account in several logs is one account.
+// Adds up work by account; one account in several logs is one account. Ids count from 1 in each
+// log, so that all but absurdly large ones have a place in a table of their own.
 class WorkByAccount {
  public:
     void add(InstanceId instance, std::span<const std::pair<share::AccountId, chain::Work>> work);
@@ -51,7 +52,13 @@ class WorkByAccount {
     std::vector<AccountWork> by_name(Journal& journal, std::string_view unnamed) const;
 
  private:
-    std::map<InstanceId, std::unordered_map<share::AccountId, chain::Work>> by_id_;
+    struct Sums {
+        std::vector<chain::Work> table;                          // by id
+        std::unordered_map<share::AccountId, chain::Work> rest;  // of ids beyond any table
+    };
+    static chain::Work& sum_of_id(Sums& sums, share::AccountId id);
+
+    std::map<InstanceId, Sums> by_id_;
     std::vector<AccountWork> named_;
 };
 

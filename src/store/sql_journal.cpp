@@ -2,8 +2,6 @@
 
 #include "store/sql_rows.h"
 
-#include <limits>
-
 namespace adit::store {
 namespace {
 
@@ -68,6 +66,7 @@ void SqlJournal::load_balances() {
         account.balance.posted = from.amount();
         account.balance.pending = from.amount();
         account.balance.reserved = from.amount();
+        account.is_stored = true;
         last_account_id_ = std::max(last_account_id_, account.id);
         accounts_.emplace(std::move(name), account);
     }
@@ -76,7 +75,7 @@ void SqlJournal::load_balances() {
 SqlJournal::Account& SqlJournal::account(std::string_view name) {
     const auto known = accounts_.find(name);
     if (known != accounts_.end()) return known->second;
-    return accounts_.emplace(name, Account{++last_account_id_, {}, true}).first->second;
+    return accounts_.emplace(name, Account{++last_account_id_, {}, true, false}).first->second;
 }
 
 Balance SqlJournal::balance(std::string_view account) {
@@ -124,13 +123,20 @@ Balance SqlJournal::total() {
 
 void SqlJournal::finish() {
     static const auto kSql =
-        upsert_of("balances", "id, account, posted_sat, pending_sat, reserved_sat", 1);
-    auto put = connection_.prepare(kSql);
+        insert_of("balances", "posted_sat, pending_sat, reserved_sat, id, account");
+    auto add = connection_.prepare(kSql);
+    // Leaves the names and their index alone.
+    auto change = connection_.prepare(
+        "UPDATE balances SET posted_sat = $1, pending_sat = $2, reserved_sat = $3 WHERE id = $4");
     for (auto& [name, account] : accounts_) {
         if (!std::exchange(account.changed, false)) continue;
+        const bool is_new = !std::exchange(account.is_stored, true);
+        auto& put = is_new ? add : change;
         const auto& balance = account.balance;
-        put.bind(account.id).bind(name).bind(balance.posted.sat()).bind(balance.pending.sat());
-        put.bind(balance.reserved.sat()).run();
+        put.bind(balance.posted.sat()).bind(balance.pending.sat()).bind(balance.reserved.sat());
+        put.bind(account.id);
+        if (is_new) put.bind(name);
+        put.run();
     }
 }
 
@@ -222,13 +228,23 @@ std::optional<std::string> SqlJournal::account_name(InstanceId instance, share::
 
 // --- slices and snapshots ---------------------------------------------------------------------
 
-void SqlJournal::slices_down(const ledger::SliceRef& from,
-                             const std::function<bool(const ledger::SliceGroup&)>& visit) {
+void SqlJournal::slices_down(const ledger::SliceRef& from, const SliceCache::Visit& visit) {
+    const auto read = [&](const ledger::SliceRef& below, const ledger::SliceRef& floor,
+                          const SliceCache::Visit& each) {
+        return read_slices(below, floor, each);
+    };
+    SliceCache none(0);
+    auto& cache = cache_ == nullptr ? none : *cache_;
+    cache.walk(from, all_fold_points(connection_), read, visit);
+}
+
+// All groups below the one and not below the other, newest first. False: `visit` said so.
+bool SqlJournal::read_slices(const ledger::SliceRef& below, const ledger::SliceRef& floor,
+                             const SliceCache::Visit& visit) {
     std::vector<std::pair<share::AccountId, chain::Work>> group;
-    ledger::SliceRef ref = from;
-    // The first page begins above every account of `from`.
-    std::int64_t account = std::numeric_limits<std::int64_t>::max();
-    ledger::SliceRef last = from;
+    ledger::SliceRef ref = below;
+    ledger::SliceRef last = below;
+    std::int64_t account = 0;  // the first page begins below every account of `below`
     for (std::int64_t read = kSlicePage; read == kSlicePage;) {
         // Read to its end before anybody is called who may ask something else.
         std::vector<std::pair<ledger::SliceRef, std::pair<share::AccountId, chain::Work>>> page;
@@ -236,9 +252,11 @@ void SqlJournal::slices_down(const ledger::SliceRef& from,
             auto row = connection_.prepare(
                 "SELECT start, sequence, instance, account, work FROM slices "
                 "WHERE (start, sequence, instance, account) < ($1, $2, $3, $4) "
-                "ORDER BY start DESC, sequence DESC, instance DESC, account DESC LIMIT $5");
+                "AND (start, sequence, instance) >= ($5, $6, $7) "
+                "ORDER BY start DESC, sequence DESC, instance DESC, account DESC LIMIT $8");
             row.bind(last.slice.start_s).bind(last.slice.sequence).bind(last.instance);
-            row.bind(account).bind(kSlicePage);
+            row.bind(account).bind(floor.slice.start_s).bind(floor.slice.sequence);
+            row.bind(floor.instance).bind(kSlicePage);
             while (row.step()) {
                 RowReader columns(row);
                 auto& entry = page.emplace_back();
@@ -251,7 +269,7 @@ void SqlJournal::slices_down(const ledger::SliceRef& from,
         read = static_cast<std::int64_t>(page.size());
         for (const auto& [at, work] : page) {
             if (at != ref && !group.empty()) {
-                if (!visit({ref, group})) return;
+                if (!visit({ref, group})) return false;
                 group.clear();
             }
             ref = at;
@@ -261,7 +279,7 @@ void SqlJournal::slices_down(const ledger::SliceRef& from,
         last = page.back().first;
         account = page.back().second.first;
     }
-    if (!group.empty()) visit({ref, group});
+    return group.empty() || visit({ref, group});
 }
 
 std::optional<share::SnapshotRecord> SqlJournal::snapshot(InstanceId instance, std::uint64_t id) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "ledger/journal.h"
+#include "store/slice_cache.h"
 #include "store/sql_connection.h"
 
 #include <unordered_map>
@@ -13,8 +14,11 @@ namespace adit::store {
 
 class SqlJournal final : public ledger::Journal {
  public:
-    SqlJournal(SqlConnection& connection, ledger::InstanceId instance, std::uint32_t slice_s)
-        : connection_(connection), instance_(instance), slice_s_(slice_s) {}
+    // The cache, if there is one, outlives the journal. What the present transaction adds to the
+    // slices and to the fold points must be written before slices_down().
+    SqlJournal(SqlConnection& connection, ledger::InstanceId instance, std::uint32_t slice_s,
+               SliceCache* cache = nullptr)
+        : connection_(connection), instance_(instance), slice_s_(slice_s), cache_(cache) {}
 
     // Writes what is still kept back. Before the commit.
     void finish();
@@ -67,9 +71,12 @@ class SqlJournal final : public ledger::Journal {
         std::int64_t id = 0;
         ledger::Balance balance;
         bool changed = false;
+        bool is_stored = false;
     };
     using Names = std::unordered_map<share::AccountId, std::string>;
 
+    bool read_slices(const ledger::SliceRef& below, const ledger::SliceRef& floor,
+                     const SliceCache::Visit& visit);
     void load_balances();
     Account& account(std::string_view name);
     std::vector<ledger::BlockRow> read_blocks(SqlStatement& row);
@@ -78,6 +85,7 @@ class SqlJournal final : public ledger::Journal {
     SqlConnection& connection_;
     ledger::InstanceId instance_;
     std::uint32_t slice_s_;
+    SliceCache* cache_;
     std::map<std::string, Account, std::less<>> accounts_;
     bool balances_loaded_ = false;
     std::int64_t last_account_id_ = 0;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "ledger/journal.h"
+#include "store/slice_cache.h"
 
 #include <expected>
 #include <filesystem>
@@ -111,13 +112,14 @@ class SqlLedger final : public ledger::SliceStore, public ledger::LedgerReader {
     auto ask(Work work) {
         return with(reader_, false, std::move(work));
     }
-    void apply_delta(SqlConnection& connection, const ledger::TallyDelta& delta,
+    void apply_delta(SqlConnection& connection, const ledger::TallyDelta& delta, SliceCache& slices,
                      const std::function<void()>& step) const;
 
     SqlLedgerSettings settings_;
     std::string name_;
     bool is_snapshot_ = false;
     Session writer_;
+    SliceCache slice_cache_;  // the writer's, under its mutex
     Session reader_;
 };
 

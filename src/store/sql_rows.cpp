@@ -14,6 +14,19 @@ std::vector<std::string_view> names_in(std::string_view columns) {
     return names;
 }
 
+constexpr std::string_view kFoldPointColumns =
+    "log_id, position, chain, slice_start, slice_sequence, time_ms";
+
+ledger::FoldPoint read_fold_point(RowReader& from) {
+    ledger::FoldPoint point;
+    point.log_id = from.bytes<16>();
+    point.log.position = from.integer<std::uint64_t>();
+    point.log.chain = from.hash();
+    point.slice = from.slice();
+    point.time_ms = from.integer<std::int64_t>();
+    return point;
+}
+
 }  // namespace
 
 std::string insert_of(std::string_view table, std::string_view columns) {
@@ -235,18 +248,24 @@ std::optional<share::PayoutId> find_payout_of(SqlConnection& connection,
 
 std::optional<ledger::FoldPoint> find_fold_point(SqlConnection& connection,
                                                  ledger::InstanceId instance) {
-    auto row = connection.prepare(
-        "SELECT log_id, position, chain, slice_start, slice_sequence, time_ms FROM fold_points "
-        "WHERE instance = $1");
+    static const auto kSql =
+        fmt::format("SELECT {} FROM fold_points WHERE instance = $1", kFoldPointColumns);
+    auto row = connection.prepare(kSql);
     if (!row.bind(instance).step()) return std::nullopt;
     RowReader from(row);
-    ledger::FoldPoint point;
-    point.log_id = from.bytes<16>();
-    point.log.position = from.integer<std::uint64_t>();
-    point.log.chain = from.hash();
-    point.slice = from.slice();
-    point.time_ms = from.integer<std::int64_t>();
-    return point;
+    return read_fold_point(from);
+}
+
+std::map<ledger::InstanceId, ledger::FoldPoint> all_fold_points(SqlConnection& connection) {
+    static const auto kSql = fmt::format("SELECT instance, {} FROM fold_points", kFoldPointColumns);
+    auto row = connection.prepare(kSql);
+    std::map<ledger::InstanceId, ledger::FoldPoint> points;
+    while (row.step()) {
+        RowReader from(row);
+        const auto instance = from.integer<ledger::InstanceId>();
+        points.emplace(instance, read_fold_point(from));
+    }
+    return points;
 }
 
 }  // namespace adit::store

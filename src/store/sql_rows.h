@@ -115,5 +115,7 @@ std::optional<share::PayoutId> find_payout_of(SqlConnection& connection,
                                               const chain::Hash256& txid);
 std::optional<ledger::FoldPoint> find_fold_point(SqlConnection& connection,
                                                  ledger::InstanceId instance);
+// Of all instances that ever folded into this ledger.
+std::map<ledger::InstanceId, ledger::FoldPoint> all_fold_points(SqlConnection& connection);
 
 }  // namespace adit::store

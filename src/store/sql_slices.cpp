@@ -113,15 +113,18 @@ Stored<void> SqlLedger::apply(const TallyDelta& delta) {
             }
         };
         step();
+        // What an unfinished transaction has shown to it must not outlive that.
+        auto slices = std::exchange(slice_cache_, SliceCache());
         SqlTransaction transaction(connection);
         step();
-        apply_delta(connection, delta, step);
+        apply_delta(connection, delta, slices, step);
         transaction.commit();
+        slice_cache_ = std::move(slices);
         step();
     });
 }
 
-void SqlLedger::apply_delta(SqlConnection& connection, const TallyDelta& delta,
+void SqlLedger::apply_delta(SqlConnection& connection, const TallyDelta& delta, SliceCache& slices,
                             const std::function<void()>& step) const {
     const auto instance = settings_.instance;
     const auto stands = find_fold_point(connection, instance);
@@ -134,8 +137,11 @@ void SqlLedger::apply_delta(SqlConnection& connection, const TallyDelta& delta,
     step();
     add_workers(connection, instance, delta);
     step();
+    // The facts may look at slices, and the cache of these goes by the points reached.
+    set_fold_point(connection, instance, delta.after);
+    step();
     if (!delta.facts.empty()) {
-        SqlJournal journal(connection, instance, settings_.slice_s);
+        SqlJournal journal(connection, instance, settings_.slice_s, &slices);
         ledger::Bookkeeper bookkeeper(journal);
         for (const auto& fact : delta.facts) {
             bookkeeper.apply(fact);
@@ -144,8 +150,6 @@ void SqlLedger::apply_delta(SqlConnection& connection, const TallyDelta& delta,
         journal.finish();
         step();
     }
-    set_fold_point(connection, instance, delta.after);
-    step();
     if (delta.after.slice.start_s != delta.before.slice.start_s) {
         forget_worker_slices(connection, instance,
                              delta.after.slice.start_s - settings_.keep_worker_slices_s);

@@ -158,7 +158,11 @@ void SqliteConnection::configure(SqliteMode mode) {
                             total128_final);
     // Rows of 10,000 accounts and their indexes fit into 64 MiB.
     run("PRAGMA cache_size = -65536");
-    if (mode == SqliteMode::write) run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+    if (mode == SqliteMode::read) return;
+    run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+    // Posting a block dirties pages all over the transfers' index. Up to 64 MiB of them gather in
+    // the write-ahead log before they are copied into the database, once for several postings.
+    run("PRAGMA wal_autocheckpoint = 16384");
 }
 
 SqliteConnection::~SqliteConnection() {
