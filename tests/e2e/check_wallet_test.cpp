@@ -141,7 +141,7 @@ TEST_F(AditCheckWallet, WarnsOfALockedWalletAndTriesTheRest) {
 TEST_F(AditCheckWallet, NamesCallsThatTheNodeDoesNotAnswer) {
     fill();
     node->set_wallet_fault(sim::WalletFault::unreachable);
-    expect_bad("getwalletinfo failed", "[payout]");
+    expect_bad("no connection", "[payout]");
     node->set_wallet_fault(sim::WalletFault::sign_hangs);
     expect_bad("signrawtransactionwithwallet failed", "[payout]");
     node->set_wallet_fault(sim::WalletFault::none);
