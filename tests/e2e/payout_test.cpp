@@ -75,13 +75,19 @@ class Payouts : public ::testing::Test {
 
     // This account finds a block.
     void find_a_block(const std::string& account) {
-        LineMiner miner(port_);
         const auto user = account + ".rig";
-        miner.open(user);
-        const auto submit = miner.solve(miner.job(0), user, 1);
-        EXPECT_TRUE(miner.request("mining.submit", submit)["result"] == true);
-        const auto hash = miner.header(miner.job(0), submit).hash();
-        EXPECT_TRUE(eventually([&] { return node_.in_best_chain(hash); }));
+        // The first job may still be of the block before.
+        EXPECT_TRUE(eventually([&] {
+            LineMiner miner(port_);
+            miner.open(user);
+            const auto submit = miner.solve(miner.job(0), user, 1);
+            if (miner.request("mining.submit", submit)["result"] != true) return false;
+            const auto hash = miner.header(miner.job(0), submit).hash();
+            const auto height = node_->height();
+            return eventually(
+                       [&] { return node_.in_best_chain(hash) || node_->height() > height; }) &&
+                   node_.in_best_chain(hash);
+        })) << pool_->err();
     }
     // Both find one, and what they earn is mature.
     void earn() {
@@ -184,10 +190,13 @@ TEST_F(Payouts, TwentyKillsPayNobodyTwiceAndNobodyLess) {
         ASSERT_FALSE(HasFailure()) << "after " << kill << " kills";
         find_a_block(kill % 2 == 0 ? alice_ : bob_);
         const auto& call = calls[random() % calls.size()];
-        const auto before = node_->calls(call) + random() % 3;
-        node_->generate(kMaturity, other_script());
-        ASSERT_TRUE(eventually([&] { return node_->calls(call) > before; })) << call << "\n"
-                                                                             << pool_->err();
+        const auto before = node_->calls(call);
+        ASSERT_TRUE(eventually([&] {
+            node_->generate(1, other_script());
+            return node_->calls(call) > before;
+        })) << call
+            << "\n"
+            << pool_->err();
         pool_->signal(SIGKILL);
         pool_->wait();
         if (kill % 3 == 0) node_->generate(2, other_script());
@@ -263,8 +272,11 @@ TEST_F(Payouts, AnUnknownSpendStopsThemUntilItIsExplained) {
     const auto explained = adit({"payout", "explain", txid, "--note", "to the vault"});
     EXPECT_EQ(explained.code, 0) << explained.err;
     EXPECT_THAT(explained.out, HasSubstr("accounted for"));
-    EXPECT_TRUE(eventually([&] { return ask({"payout", "status"}).at("hold") == "none"; }))
-        << pool_->err();
+    // The wallet may have too few coins for the next round now, but nothing is unknown.
+    EXPECT_TRUE(eventually([&] {
+        const auto status = ask({"payout", "status"});
+        return status.at("hold") != "unknown_spend" && status.at("unknown_spends").empty();
+    })) << pool_->err();
     EXPECT_EQ(adit({"payout", "explain", txid}).code, 1) << "only once";
     stop();
     expect_clean_audit();
