@@ -127,10 +127,9 @@ Stored<void> BookComparison::compare_balances(LedgerReader& expected, LedgerRead
 }
 
 Stored<void> BookComparison::compare_notes(LedgerReader& expected, LedgerReader& found) {
-    auto done = lists("explained spend in the ledger", expected.explained(), found.explained(),
-                      [](const share::ExplainRecord& row) {
-                          return std::tie(row.txid, row.account);
-                      });
+    auto done =
+        lists("explained spend in the ledger", expected.explained(), found.explained(),
+              [](const share::ExplainRecord& row) { return std::tie(row.txid, row.account); });
     if (!done) return done;
     done = lists("refused fact in the ledger", expected.refused(), found.refused(),
                  [](const RefusedFact& row) { return std::tie(row.position, row.what); });

@@ -109,8 +109,7 @@ std::optional<share::PayoutId> SqlJournal::payout_of(const chain::Hash256& txid)
 }
 
 bool SqlJournal::is_explained(const chain::Hash256& txid, std::string_view account) {
-    auto row =
-        connection_.prepare("SELECT number FROM explained WHERE txid = $1 AND account = $2");
+    auto row = connection_.prepare("SELECT number FROM explained WHERE txid = $1 AND account = $2");
     return row.bind(txid).bind(account).step();
 }
 
