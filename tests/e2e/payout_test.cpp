@@ -218,6 +218,39 @@ TEST_F(Payouts, TwentyKillsPayNobodyTwiceAndNobodyLess) {
     stop();
 }
 
+// The blocks that earned the money stay; those with the payout go, six deep, and the same bytes are
+// mined again.
+TEST_F(Payouts, ArriveOnceWhenSixBlocksAreReorganised) {
+    configure("approve_above_sat = 1\n");
+    start();
+    earn();
+    ASSERT_TRUE(eventually([&] { return payouts_in("waiting_approval") > 0; })) << pool_->err();
+    node_->generate(6, other_script());
+    const auto id = std::to_string(payouts().at(0).at("id").get<std::uint64_t>());
+    ASSERT_EQ(adit({"payout", "approve", id}).code, 0);
+    ASSERT_TRUE(eventually([&] { return payouts_in("signed") == 1; })) << pool_->err();
+    const std::string txid = payouts().at(0).at("txid");
+    ASSERT_TRUE(eventually([&] {
+        node_->generate(1, other_script());
+        return payouts_in("confirmed") == 1;
+    })) << pool_->err();
+    const auto paid = wallet_sat("alice") + wallet_sat("bob");
+    EXPECT_GT(paid, 0);
+
+    ASSERT_EQ(node_->mine_branch(6, 7, other_script()).size(), 7u);
+    ASSERT_TRUE(eventually([&] { return payouts_in("signed") == 1; })) << pool_->err();
+    EXPECT_TRUE(pool_->writes("the block of a payout has left the chain"));
+    ASSERT_TRUE(eventually([&] {
+        node_->generate(1, other_script());
+        return payouts_in("confirmed") == 1;
+    })) << pool_->err();
+    EXPECT_EQ(payouts().at(0).at("txid"), txid);
+    EXPECT_EQ(wallet_sat("alice") + wallet_sat("bob"), paid);
+    EXPECT_EQ(paid, payouts().at(0).at("outputs_sat"));
+    expect_clean_audit();
+    stop();
+}
+
 TEST_F(Payouts, LargeOnesWaitForApprovalAndAreApprovedOrCancelled) {
     configure("approve_above_sat = 20000\n");
     start();
