@@ -84,7 +84,8 @@ class PostgresServer {
 
  private:
     ::pid_t spawn(std::vector<std::string> arguments) {
-        const auto program = "/usr/lib/postgresql/15/bin/" + arguments[0];
+        // By its whole path: the programs look for one another beside their own.
+        arguments[0] = "/usr/lib/postgresql/15/bin/" + arguments[0];
         std::vector<char*> pointers;
         for (auto& argument : arguments)
             pointers.push_back(argument.data());
@@ -103,7 +104,7 @@ class PostgresServer {
         ::prctl(PR_SET_PDEATHSIG, SIGQUIT);
         ::setenv("LC_ALL", "C", 1);
         if (::chdir(dir_.path().c_str()) != 0) ::_exit(125);
-        ::execv(program.c_str(), pointers.data());
+        ::execv(pointers[0], pointers.data());
         ::_exit(127);
     }
     std::string log() const {
