@@ -3,7 +3,7 @@
 // and how fast slices are read from the newest down.
 // Usage: ledger_bench [--quick] [--accounts N] [--slices N] [--dir DIR] [--postgres URL]
 // With --postgres the same is written to that (empty) database instead.
-#include "base/clock.h"
+#include "bench_program.h"
 #include "store/postgres_connection.h"
 #include "store/sql_journal.h"
 #include "store/sql_ledger.h"
@@ -11,28 +11,16 @@
 
 #include <fmt/core.h>
 
-#include <charconv>
-#include <cstdlib>
-#include <filesystem>
-
 namespace {
 
 using namespace adit;
+using bench::Stopwatch;
 
 struct Settings {
     std::filesystem::path dir;
     std::string postgres;
     share::AccountId accounts = 10'000;
     std::int64_t slices = 1'000'000;
-};
-
-class Stopwatch {
- public:
-    double ms() const { return static_cast<double>(clock_.steady_ns() - start_) * 1e-6; }
-
- private:
-    base::SystemClock clock_;
-    std::int64_t start_ = clock_.steady_ns();
 };
 
 std::string address_of(share::AccountId account) {
@@ -167,11 +155,6 @@ int run(const Settings& settings) {
     return 0;
 }
 
-template <class T>
-bool read(std::string_view text, T& value) {
-    return std::from_chars(text.data(), text.data() + text.size(), value).ec == std::errc();
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -183,9 +166,11 @@ int main(int argc, char** argv) {
         if (argument == "--quick") {
             settings.accounts = 500;
             settings.slices = 20'000;
-        } else if (argument == "--accounts" && has_value && read(argv[i + 1], settings.accounts)) {
+        } else if (argument == "--accounts" && has_value &&
+                   bench::read_number(argv[i + 1], settings.accounts)) {
             ++i;
-        } else if (argument == "--slices" && has_value && read(argv[i + 1], settings.slices)) {
+        } else if (argument == "--slices" && has_value &&
+                   bench::read_number(argv[i + 1], settings.slices)) {
             ++i;
         } else if (argument == "--dir" && has_value) {
             parent = argv[++i];
@@ -198,18 +183,12 @@ int main(int argc, char** argv) {
             return 2;
         }
     }
-    auto pattern = (parent / "adit-ledger-bench-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) {
-        fmt::print(stderr, "cannot make a directory in {}\n", parent.string());
+    try {
+        const bench::ScratchDir scratch(parent);
+        settings.dir = scratch.path();
+        return run(settings);
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "{}\n", error.what());
         return 1;
     }
-    settings.dir = pattern;
-    int code = 1;
-    try {
-        code = run(settings);
-    } catch (const store::SqlError& error) {
-        fmt::print(stderr, "{}\n", error.what());
-    }
-    std::filesystem::remove_all(settings.dir);
-    return code;
 }

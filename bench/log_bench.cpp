@@ -1,7 +1,7 @@
 // The share log against bare loops: how many shares a second become durable compared with plain
 // write + fdatasync of as many bytes, how long a start takes with a long log, and how fast the
 // tally folds and the audit checks. Usage: log_bench [--quick] [--shares N] [--dir DIR]
-#include "base/clock.h"
+#include "bench_program.h"
 #include "ledger/audit.h"
 #include "ledger/tally.h"
 #include "store/file_share_log.h"
@@ -10,14 +10,13 @@
 
 #include <fmt/core.h>
 
-#include <cstdlib>
 #include <ctime>
-#include <filesystem>
 #include <tuple>
 
 namespace {
 
 using namespace adit;
+using bench::Stopwatch;
 
 class CountingListener final : public share::CommitListener {
  public:
@@ -62,15 +61,6 @@ struct Settings {
     std::uint64_t shares = 10'000'000;
     std::uint64_t workers = 10'000;
     std::uint64_t rounds = 500;  // of single commits
-};
-
-class Stopwatch {
- public:
-    double seconds() const { return static_cast<double>(clock_.steady_ns() - start_) * 1e-9; }
-
- private:
-    base::SystemClock clock_;
-    std::int64_t start_ = clock_.steady_ns();
 };
 
 // The processor time of this thread: what a core can do, whoever else uses the machine.
@@ -257,13 +247,12 @@ int main(int argc, char** argv) {
             return 2;
         }
     }
-    auto pattern = (parent / "adit-log-bench-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) {
-        fmt::print(stderr, "cannot make a directory in {}\n", parent.string());
+    try {
+        const bench::ScratchDir scratch(parent);
+        settings.dir = scratch.path();
+        return Bench(settings).run() ? 0 : 1;
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "{}\n", error.what());
         return 1;
     }
-    settings.dir = pattern;
-    const bool fine = Bench(settings).run();
-    std::filesystem::remove_all(settings.dir);
-    return fine ? 0 : 1;
 }

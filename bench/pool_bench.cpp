@@ -5,6 +5,7 @@
 //   pool_bench broadcast  a new block to every connection against a bare send loop
 //   pool_bench restart    opening a log of many shares
 //   pool_bench --help     options; --quick for a run of a second or two
+#include "bench_program.h"
 #include "echo_servers.h"
 #include "net/file_limit.h"
 #include "pool_server.h"
@@ -32,33 +33,12 @@ struct Options {
     std::uint64_t requests = 300'000;
     std::uint64_t shares = 10'000'000;
     std::uint32_t rounds = 3;
-    std::string dir;
+    std::string dir = std::filesystem::current_path().string();
     std::int64_t gather_us = 2000;
     bool quick = false;
 };
 
-// A folder of its own, removed at the end.
-class Folder {
- public:
-    explicit Folder(const std::string& parent) {
-        auto pattern = (parent.empty() ? std::filesystem::current_path().string() : parent) +
-                       "/adit-bench-XXXXXX";
-        if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no folder " + pattern);
-        path_ = pattern;
-    }
-    ~Folder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    const std::filesystem::path& path() const { return path_; }
-
- private:
-    std::filesystem::path path_;
-};
-
-bench::ChildServer start_pool(const Options& options, const Folder& folder,
+bench::ChildServer start_pool(const Options& options, const bench::ScratchDir& folder,
                               std::uint32_t connections) {
     return bench::ChildServer([&](const bench::ChildServer::Ready& ready) {
         bench::serve_pool({folder.path(), connections + 100, options.gather_us}, ready);
@@ -66,7 +46,7 @@ bench::ChildServer start_pool(const Options& options, const Folder& folder,
 }
 
 double share_cost(const Options& options, std::uint32_t connections, std::uint32_t in_flight) {
-    const Folder folder(options.dir);
+    const bench::ScratchDir folder(options.dir);
     const auto server = start_pool(options, folder, connections);
     std::vector<bench::FirstJob> jobs(connections);
     bench::LoadOptions load;
@@ -162,7 +142,7 @@ void idle(const Options& options) {
     const std::uint32_t count = options.connections != 0 ? options.connections
                                 : options.quick          ? 200
                                                          : 9'000;
-    const Folder folder(options.dir);
+    const bench::ScratchDir folder(options.dir);
     const auto server = start_pool(options, folder, count);
     const Miners first(server.port(), 10, true);  // what the first connections allocate for all
     const auto memory = bench::resident_bytes(server.pid());
@@ -207,7 +187,7 @@ void broadcast(const Options& options) {
     const std::uint32_t count = options.connections != 0 ? options.connections
                                 : options.quick          ? 200
                                                          : 9'000;
-    const Folder folder(options.dir);
+    const bench::ScratchDir folder(options.dir);
     const auto pool = start_pool(options, folder, count);
     const Miners pool_miners(pool.port(), count, true);
     const bench::ChildServer bare(
@@ -228,7 +208,7 @@ void broadcast(const Options& options) {
 
 void restart(const Options& options) {
     const auto count = options.quick ? std::uint64_t{100'000} : options.shares;
-    const Folder folder(options.dir);
+    const bench::ScratchDir folder(options.dir);
     base::SystemClock clock;
     base::Logger logger(base::LogLevel::error);
     metrics::Registry registry;

@@ -3,7 +3,7 @@
 // step from a fact in the log to the commit of what follows from it.
 // Usage: split_bench [--quick] [--accounts N] [--stretches N] [--rounds N] [--dir DIR]
 // The window covers all stretches but half of the oldest one: accounts x stretches slices.
-#include "base/clock.h"
+#include "bench_program.h"
 #include "ledger/bookkeeper.h"
 #include "ledger/memory_journal.h"
 #include "ledger/pplns.h"
@@ -14,13 +14,10 @@
 
 #include <fmt/core.h>
 
-#include <charconv>
-#include <cstdlib>
-#include <filesystem>
-
 namespace {
 
 using namespace adit;
+using bench::Stopwatch;
 
 constexpr std::uint32_t kBits = 0x1703255b;
 constexpr std::uint32_t kSliceSeconds = 600;
@@ -32,15 +29,6 @@ struct Settings {
     share::AccountId accounts = 10'000;
     std::int64_t stretches = 100;
     int rounds = 5;
-};
-
-class Stopwatch {
- public:
-    double ms() const { return static_cast<double>(clock_.steady_ns() - start_) * 1e-6; }
-
- private:
-    base::SystemClock clock_;
-    std::int64_t start_ = clock_.steady_ns();
 };
 
 void expect(const ledger::Stored<void>& done) {
@@ -186,11 +174,6 @@ void run_sqlite(const Settings& settings) {
     }
 }
 
-template <class T>
-bool read(std::string_view text, T& value) {
-    return std::from_chars(text.data(), text.data() + text.size(), value).ec == std::errc();
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -203,12 +186,14 @@ int main(int argc, char** argv) {
             settings.accounts = 100;
             settings.stretches = 10;
             settings.rounds = 1;
-        } else if (argument == "--accounts" && has_value && read(argv[i + 1], settings.accounts)) {
+        } else if (argument == "--accounts" && has_value &&
+                   bench::read_number(argv[i + 1], settings.accounts)) {
             ++i;
         } else if (argument == "--stretches" && has_value &&
-                   read(argv[i + 1], settings.stretches)) {
+                   bench::read_number(argv[i + 1], settings.stretches)) {
             ++i;
-        } else if (argument == "--rounds" && has_value && read(argv[i + 1], settings.rounds)) {
+        } else if (argument == "--rounds" && has_value &&
+                   bench::read_number(argv[i + 1], settings.rounds)) {
             ++i;
         } else if (argument == "--dir" && has_value) {
             parent = argv[++i];
@@ -219,20 +204,14 @@ int main(int argc, char** argv) {
             return 2;
         }
     }
-    auto pattern = (parent / "adit-split-bench-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) {
-        fmt::print(stderr, "cannot make a directory in {}\n", parent.string());
-        return 1;
-    }
-    settings.dir = pattern;
-    int code = 0;
     try {
+        const bench::ScratchDir scratch(parent);
+        settings.dir = scratch.path();
         run_memory(settings);
         run_sqlite(settings);
     } catch (const std::exception& error) {
         fmt::print(stderr, "{}\n", error.what());
-        code = 1;
+        return 1;
     }
-    std::filesystem::remove_all(settings.dir);
-    return code;
+    return 0;
 }

@@ -1,5 +1,7 @@
 #include "chain/address.h"
 
+#include "chain/script.h"
+
 #include <array>
 
 namespace adit::chain {
@@ -187,10 +189,8 @@ std::optional<std::string> address_of_script(base::ByteSpan script, const Networ
     if (const auto hash = hash_within(script, kP2shHead, kP2shTail); !hash.empty()) {
         return base58_address(network.p2sh_version, hash);
     }
-    // A witness program: one small number and one push (BIP141).
-    if (script.size() < 4 || script[1] != script.size() - 2) return std::nullopt;
+    if (!is_witness_program(script)) return std::nullopt;
     const std::uint8_t opcode = script[0];
-    if (opcode != kOp0 && (opcode < kOp1 || opcode > kOp16)) return std::nullopt;
     const auto version = static_cast<std::uint8_t>(opcode == kOp0 ? 0 : opcode - kOp1 + 1);
     const auto program = script.subspan(2);
     if (!program_size_allowed(version, program.size())) return std::nullopt;

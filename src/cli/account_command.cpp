@@ -17,14 +17,12 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct SetOptions {
-    std::string config_file;
     std::string account;
     std::string threshold;
     std::string donation;
-    bool json = false;
 };
 
-int set_account(const SetOptions& options) {
+int set_account(const GroupOptions& common, const SetOptions& options) {
     Json params{{"account", options.account}};
     if (!options.threshold.empty()) {
         const auto sat = parse_threshold(options.threshold);
@@ -44,27 +42,13 @@ int set_account(const SetOptions& options) {
         params["donation_ppm"] = *ppm;
     }
     if (params.size() == 1) return bad_usage("nothing to set: add --threshold or --donation");
-    const auto result =
-        ask_running_pool(options.config_file, "account.set",
-                         params.dump(-1, ' ', true, Json::error_handler_t::replace));
-    if (!result) return result.error();
-    fmt::print("{}", options.json ? *result + "\n" : settings_text(*result));
-    return kPoolDone;
+    return show_answer(common, "account.set",
+                       params.dump(-1, ' ', true, Json::error_handler_t::replace), settings_text);
 }
 
 void add_set(CLI::App* group, int* exit_code) {
-    auto* command = group->add_subcommand("set", "Change an account's threshold or donation");
-    auto options = std::make_shared<SetOptions>();
-    command->add_option("NAME", options->account, "The account: an address")->required();
-    command->add_option("--config,-c", options->config_file, "The pool's configuration file")
-        ->required()
-        ->type_name("FILE");
-    command->add_option("--threshold", options->threshold, "Paid from this balance on")
-        ->type_name("AMOUNT");
-    command->add_option("--donation", options->donation, "Part of what it earns that it donates")
-        ->type_name("PERCENT");
-    command->add_flag("--json", options->json, "JSON instead of text");
-    command->footer(
+    const auto [app, common] = add_command(
+        group, "set", "Change an account's threshold or donation",
         "Examples:\n"
         "  adit account set bc1q... --threshold 0.01 --config /etc/adit.toml\n"
         "  adit account set bc1q... --threshold 500000sat --donation 0.5% -c /etc/adit.toml\n"
@@ -72,30 +56,27 @@ void add_set(CLI::App* group, int* exit_code) {
         "The threshold can only be raised above the pool's; pool means the pool's own.\n"
         "Exit codes: 0 done, 1 the pool refused, 2 no pool runs, or wrong options or\n"
         "configuration.");
-    command->callback([options, exit_code] { *exit_code = set_account(*options); });
+    auto options = std::make_shared<SetOptions>();
+    app->add_option("NAME", options->account, "The account: an address")->required();
+    app->add_option("--threshold", options->threshold, "Paid from this balance on")
+        ->type_name("AMOUNT");
+    app->add_option("--donation", options->donation, "Part of what it earns that it donates")
+        ->type_name("PERCENT");
+    app->callback([common, options, exit_code] { *exit_code = set_account(*common, *options); });
 }
 
 void add_show(CLI::App* group, int* exit_code) {
-    auto* command = group->add_subcommand("show", "An account's balance and settings");
-    auto options = std::make_shared<SetOptions>();
-    command->add_option("NAME", options->account, "The account: an address")->required();
-    command->add_option("--config,-c", options->config_file, "The pool's configuration file")
-        ->required()
-        ->type_name("FILE");
-    command->add_flag("--json", options->json, "JSON instead of text");
-    command->footer(
+    const auto [app, common] = add_command(
+        group, "show", "An account's balance and settings",
         "Examples:\n"
         "  adit account show bc1q... --config /etc/adit.toml\n\n"
         "Read from the ledger, whether the pool runs or not.\n"
         "Exit codes: 0 shown, 1 the ledger cannot be read, 2 faults in the configuration.");
-    command->callback([options, exit_code] {
-        *exit_code = show_account(options->config_file, options->account, options->json, stdout);
+    auto account = std::make_shared<std::string>();
+    app->add_option("NAME", *account, "The account: an address")->required();
+    app->callback([common, account, exit_code] {
+        *exit_code = show_account(common->config_file, *account, common->json, stdout);
     });
-}
-
-int failed(const std::string& why) {
-    std::fprintf(stderr, "%s\n", why.c_str());
-    return kBooksFailed;
 }
 
 }  // namespace

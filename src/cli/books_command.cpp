@@ -8,12 +8,12 @@
 #include <limits>
 
 namespace adit::cli {
-namespace {
-
 int failed(const std::string& why) {
     std::fprintf(stderr, "%s\n", why.c_str());
     return kBooksFailed;
 }
+
+namespace {
 
 template <class T>
 int print(const ledger::Stored<T>& rows, bool json, std::string (*as_json)(const T&),

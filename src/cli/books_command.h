@@ -20,6 +20,9 @@ inline constexpr int kBooksDone = 0;
 inline constexpr int kBooksFailed = 1;    // the ledger or the pool cannot be asked, or refused
 inline constexpr int kBooksBadUsage = 2;  // options or the configuration
 
+// Says on stderr why a command about the books could not do it: kBooksFailed.
+int failed(const std::string& why);
+
 // The ledger that a configuration names, for reading only; null when the pool has made none yet.
 // The error is a sentence.
 ledger::Stored<std::unique_ptr<store::SqlLedger>> open_books(const manager::Config& config);

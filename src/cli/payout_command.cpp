@@ -17,41 +17,10 @@ using ledger::PayoutState;
 constexpr char kExitCodes[] =
     "Exit codes: 0 done, 1 the pool refused, 2 no pool runs, or wrong options or configuration.";
 
-int failed(const std::string& why) {
-    std::fprintf(stderr, "%s\n", why.c_str());
-    return kBooksFailed;
-}
-
-// What every command has.
-struct Common {
-    std::string config_file;
-    bool json = false;
-};
-
-struct Command {
-    CLI::App* app;
-    std::shared_ptr<Common> common;
-};
-
-Command add_command(CLI::App* group, const char* name, const char* purpose,
-                    const std::string& footer) {
-    auto* app = group->add_subcommand(name, purpose);
-    auto common = std::make_shared<Common>();
-    app->add_option("--config,-c", common->config_file, "The pool's configuration file")
-        ->required()
-        ->type_name("FILE");
-    app->add_flag("--json", common->json, "JSON instead of text");
-    app->footer(footer);
-    return {app, common};
-}
-
-int ask(const Common& common, std::string_view method, const Json& params,
+int ask(const GroupOptions& common, std::string_view method, const Json& params,
         std::string (*as_text)(const std::string&)) {
-    const auto result = ask_running_pool(
-        common.config_file, method, params.dump(-1, ' ', true, Json::error_handler_t::replace));
-    if (!result) return result.error();
-    fmt::print("{}", common.json ? *result + "\n" : as_text(*result));
-    return kPoolDone;
+    return show_answer(common, method, params.dump(-1, ' ', true, Json::error_handler_t::replace),
+                       as_text);
 }
 
 void add_list(CLI::App* group, int* exit_code) {
@@ -160,7 +129,7 @@ struct ExplainOptions {
     bool yes = false;
 };
 
-int explain(const Common& common, const ExplainOptions& options) {
+int explain(const GroupOptions& common, const ExplainOptions& options) {
     Json params{{"txid", options.txid},
                 {"payees", options.payees},
                 {"not_accounts", options.not_accounts},

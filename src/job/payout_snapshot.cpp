@@ -1,6 +1,7 @@
 #include "job/payout_snapshot.h"
 
 #include "chain/address.h"
+#include "chain/script.h"
 #include "job/allotment.h"
 
 #include <algorithm>
@@ -12,13 +13,6 @@ struct Claim {
     std::size_t entry = 0;
     std::int64_t sat = 0;  // a part and a due may be more than all coins together
 };
-
-constexpr std::size_t kP2pkhSize = 25;
-constexpr std::uint8_t kOpDup = 0x76;
-
-bool is_p2pkh(base::ByteSpan script) {
-    return script.size() == kP2pkhSize && script[0] == kOpDup;
-}
 
 std::vector<Claim> claims_of(const PayoutSnapshot& snapshot,
                              const std::vector<chain::Amount>& parts, bool pays_dues) {
@@ -59,7 +53,7 @@ CoinbasePlan plan_coinbase(const PayoutSnapshot& snapshot, chain::Amount value, 
     plan.carried = value;
     for (const auto& claim : claims_of(snapshot, plan.parts, pays_dues)) {
         if (plan.outputs.size() == snapshot.max_outputs || plan.carried.sat() < least) break;
-        if (is_p2pkh(snapshot.entries[claim.entry].script) && p2pkh++ >= kMostP2pkhOutputs) {
+        if (chain::is_p2pkh(snapshot.entries[claim.entry].script) && p2pkh++ >= kMostP2pkhOutputs) {
             continue;
         }
         const auto amount = chain::Amount::of(std::min(claim.sat, plan.carried.sat()));

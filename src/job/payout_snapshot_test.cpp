@@ -27,8 +27,9 @@ base::Bytes script_number(std::uint32_t number) {
 }
 base::Bytes p2pkh_number(std::uint32_t number) {
     base::Bytes script{0x76, 0xa9, 0x14};
-    script.resize(25);
+    script.resize(23);
     base::store_le(script.data() + 3, number);
+    script.insert(script.end(), {0x88, 0xac});
     return script;
 }
 

@@ -171,6 +171,7 @@ enum class PayoutState : std::uint8_t {
     cancelled = 5,   // final
     buried = 6,      // final
 };
+inline constexpr std::size_t kPayoutStates = 7;
 std::string_view name_of(PayoutState state);
 // The state that a fact leads to.
 PayoutState state_after(share::PayoutFact fact);

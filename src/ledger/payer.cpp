@@ -10,24 +10,6 @@
 
 namespace adit::ledger {
 
-std::string_view name_of(WalletFault fault) {
-    switch (fault) {
-        case WalletFault::unreachable:
-            return "unreachable";
-        case WalletFault::not_ready:
-            return "not_ready";
-        case WalletFault::no_wallet:
-            return "no_wallet";
-        case WalletFault::locked:
-            return "locked";
-        case WalletFault::refused:
-            return "refused";
-        case WalletFault::malformed:
-            return "malformed";
-    }
-    return "unreachable";
-}
-
 std::string_view name_of(PayoutHold hold) {
     switch (hold) {
         case PayoutHold::none:
@@ -92,13 +74,16 @@ class Payer::Core {
     Stored<PayoutRow> decide(share::PayoutId id, PayoutState from, share::PayoutFact what,
                              std::string_view note);
     OrHeld<share::PayoutFactRecord> new_anchor(const OpenPayout& payout);
-    Stored<OutPoints> taken_by_open();
+    OrHeld<OutPoints> taken_by_open();
     Stored<std::map<std::string, Amount>> unexplained_payees(const chain::Hash256& txid);
     std::vector<share::ExplainRecord> records_of(const SpendExplanation& explanation,
                                                  const std::map<std::string, Amount>& debits,
                                                  bool is_done) const;
     Stored<void> record_explanation(const share::ExplainRecord& record);
     void plan_first_round(const std::vector<PayoutRow>& rows);
+    OrHeld<WalletTip> ready();
+    void count(const std::vector<PayoutRow>& rows);
+    void clear_hold();
     void hold(const Held& held);
     void tell();
 
@@ -127,7 +112,13 @@ void Payer::Core::hold(const Held& held) {
     if (held.hold != PayoutHold::daily_cap) metrics_.failures.add();
 }
 
+void Payer::Core::clear_hold() {
+    status_.hold = PayoutHold::none;
+    status_.hold_text.clear();
+}
+
 void Payer::Core::tell() {
+    if (round_hold_.hold != PayoutHold::none) hold(round_hold_);
     for (std::size_t i = 0; i < metrics_.holds.size(); ++i)
         metrics_.holds[i]->set(static_cast<PayoutHold>(i) == status_.hold ? 1 : 0);
     status_.alerts = follower_.alerts();
@@ -163,53 +154,61 @@ OrHeld<void> Payer::Core::lock_again(const std::vector<OpenPayout>& open) {
     return {};
 }
 
-// Returns all payouts as they are afterwards.
-OrHeld<std::vector<PayoutRow>> Payer::Core::follow_all() {
+// The ledger says what is known, and the wallet can be asked.
+OrHeld<WalletTip> Payer::Core::ready() {
     if (const auto known = parts_.sink.caught_up(); !known) return held_by_ledger(known.error());
-    auto rows = parts_.reader.payout_rows();
-    if (!rows) return held_by_ledger(rows.error());
-    const auto open = load_open(parts_.reader, *rows);
-    if (!open) return std::unexpected(open.error());
     const auto tip = parts_.wallet.tip();
     if (!tip) return held_by(tip.error());
+    return *tip;
+}
+
+// Returns all payouts as they are afterwards.
+OrHeld<std::vector<PayoutRow>> Payer::Core::follow_all() {
+    const auto tip = ready();
+    if (!tip) return std::unexpected(tip.error());
+    auto rows = parts_.reader.payout_rows();
+    if (!rows) return held_by_ledger(rows.error());
+    auto open = load_open(parts_.reader, *rows);
+    if (!open) return std::unexpected(open.error());
     if (auto locked = lock_again(*open); !locked) return std::unexpected(locked.error());
-    OutPoints taken;
-    for (const auto& payout : *open)
-        add_outpoints(taken, payout);
+    auto taken = outpoints_of(*open);
     std::optional<Held> first;
-    for (const auto& payout : *open) {
+    bool moved = false;
+    for (auto& payout : *open) {
         // Nothing changes for what is deep enough before the next block.
         if (payout.row.state == PayoutState::confirmed && tip->block == seen_tip_) continue;
-        const auto followed = follower_.follow(payout.row.id, taken, *tip);
-        if (!followed && !first) first = followed.error();
+        const auto followed = follower_.follow(std::move(payout), taken, *tip);
+        moved = moved || !followed || *followed;
+        if (followed) continue;
+        if (!first) first = followed.error();
         // Each of the others would wait as long.
-        if (!followed && (followed.error().hold == PayoutHold::wallet_unreachable ||
-                          followed.error().hold == PayoutHold::ledger_unreachable)) {
+        if (followed.error().hold == PayoutHold::wallet_unreachable ||
+            followed.error().hold == PayoutHold::ledger_unreachable) {
             break;
         }
-        // What was signed just now spends coins of its own.
-        const auto now = load(parts_.reader, payout.row);
-        if (now) add_outpoints(taken, *now);
     }
-    auto after = parts_.reader.payout_rows();
-    if (!after) return held_by_ledger(after.error());
-    std::array<double, 7> counts{};
-    for (const auto& row : *after) {
+    if (moved) rows = parts_.reader.payout_rows();
+    if (!rows) return held_by_ledger(rows.error());
+    count(*rows);
+    if (first) return std::unexpected(std::move(*first));
+    seen_tip_ = tip->block;
+    return std::move(*rows);
+}
+
+void Payer::Core::count(const std::vector<PayoutRow>& rows) {
+    std::array<double, kPayoutStates> counts{};
+    for (const auto& row : rows) {
         counts[static_cast<std::size_t>(row.state)] += 1;
         if (is_final(row.state)) follower_.forget(row.id);
     }
     for (std::size_t i = 0; i < counts.size(); ++i)
         metrics_.states[i]->set(counts[i]);
-    if (first) return std::unexpected(std::move(*first));
-    seen_tip_ = tip->block;
-    return std::move(*after);
 }
 
+// Once ready() has said so.
 OrHeld<PayoutRound> Payer::Core::round(bool dry) {
-    if (const auto known = parts_.sink.caught_up(); !known) return held_by_ledger(known.error());
     const auto rows = parts_.reader.payout_rows();
     if (!rows) return held_by_ledger(rows.error());
-    if (const auto tip = parts_.wallet.tip(); !tip) return held_by(tip.error());
     auto round = rounds_.run(dry, *rows);
     if (!dry) {
         round_hold_ = {round.hold, round.hold_text};
@@ -235,8 +234,7 @@ void Payer::Core::plan_first_round(const std::vector<PayoutRow>& rows) {
 }
 
 PayoutStatus Payer::Core::step() {
-    status_.hold = PayoutHold::none;
-    status_.hold_text.clear();
+    clear_hold();
     if (const auto followed = follow_all(); !followed)
         hold(followed.error());
     else if (!next_steady_ms_)
@@ -249,21 +247,20 @@ PayoutStatus Payer::Core::step() {
             if (const auto followed = follow_all(); !followed) hold(followed.error());
         }
     }
-    if (round_hold_.hold != PayoutHold::none) hold(round_hold_);
     tell();
     return status_;
 }
 
 Stored<PayoutRound> Payer::Core::run(bool dry) {
-    if (!dry) {
-        const auto followed = follow_all();
-        if (!followed) return refuse(followed.error().text);
+    if (dry) {
+        if (const auto can = ready(); !can) return refuse(can.error().text);
+    } else if (const auto followed = follow_all(); !followed) {
+        return refuse(followed.error().text);
     }
     auto begun = round(dry);
     if (!begun) return refuse(begun.error().text);
     if (dry) return std::move(*begun);
-    status_.hold = PayoutHold::none;
-    status_.hold_text.clear();
+    clear_hold();
     if (const auto followed = follow_all(); !followed) {
         hold(followed.error());
         if (begun->hold == PayoutHold::none) {
@@ -271,7 +268,6 @@ Stored<PayoutRound> Payer::Core::run(bool dry) {
             begun->hold_text = followed.error().text;
         }
     }
-    if (round_hold_.hold != PayoutHold::none) hold(round_hold_);
     tell();
     return std::move(*begun);
 }
@@ -338,12 +334,10 @@ OrHeld<share::PayoutFactRecord> Payer::Core::new_anchor(const OpenPayout& payout
                                    parts_.wallet.name(), row.id));
     }
     const auto& rival = *state->rival;
-    for (const auto& attempt : payout.attempts) {
-        if (attempt.record.txid == rival.txid) {
-            return held_as(PayoutHold::refused,
-                           fmt::format("payout {} is paid by {}; it only has to become deep enough",
-                                       row.id, rival.txid.rpc_hex()));
-        }
+    if (is_attempt(payout, rival.txid)) {
+        return held_as(PayoutHold::refused,
+                       fmt::format("payout {} is paid by {}; it only has to become deep enough",
+                                   row.id, rival.txid.rpc_hex()));
     }
     const auto paid = parts_.wallet.transaction(rival.txid);
     if (!paid) return held_by(paid.error());
@@ -357,7 +351,7 @@ OrHeld<share::PayoutFactRecord> Payer::Core::new_anchor(const OpenPayout& payout
         parts_.witness.all_have_seen(rival.outpoint, rival.txid, rival.block, kReplaceDepth);
     if (!seen) return held_as(PayoutHold::refused, seen.error());
     const auto taken = taken_by_open();
-    if (!taken) return held_by_ledger(taken.error());
+    if (!taken) return std::unexpected(taken.error());
     const auto coins = free_coins(parts_, *taken);
     if (!coins) return std::unexpected(coins.error());
     const auto largest = std::ranges::max_element(*coins, {}, &Coin::value);
@@ -397,15 +391,12 @@ Stored<PayoutRow> Payer::Core::replace(share::PayoutId id, std::string_view note
     return std::move(*after);
 }
 
-Stored<OutPoints> Payer::Core::taken_by_open() {
+OrHeld<OutPoints> Payer::Core::taken_by_open() {
     const auto rows = parts_.reader.payout_rows();
-    if (!rows) return refuse(rows.error());
+    if (!rows) return held_by_ledger(rows.error());
     const auto open = load_open(parts_.reader, *rows);
-    if (!open) return refuse(open.error().text);
-    OutPoints taken;
-    for (const auto& payout : *open)
-        add_outpoints(taken, payout);
-    return taken;
+    if (!open) return std::unexpected(open.error());
+    return outpoints_of(*open);
 }
 
 // What a transaction pays to addresses of accounts that have a balance, less what was explained of
@@ -520,6 +511,11 @@ std::vector<share::ExplainRecord> Payer::Core::records_of(
     record.amount_sat = 0;
     if (is_done) records.push_back(record);
     return records;
+}
+
+std::int64_t fee_rate_of(const PayerSettings& settings, std::optional<std::int64_t> estimate) {
+    return std::clamp(estimate.value_or(settings.fallback_fee_rate), settings.min_fee_rate,
+                      settings.max_fee_rate);
 }
 
 Payer::Payer(PayerSettings settings, LedgerReader& reader, FactSink& sink, Wallet& wallet,

@@ -37,6 +37,11 @@ struct PayerSettings {
     std::int32_t bump_after_blocks = 6;      // unconfirmed for so many: a higher fee
 };
 
+// How soon a payout should be mined, in blocks.
+inline constexpr std::int32_t kFeeTarget = 6;
+// The rate of a payout for the node's estimate (nullopt: it has none), within the bounds.
+std::int64_t fee_rate_of(const PayerSettings& settings, std::optional<std::int64_t> estimate);
+
 class Payer final : public PayoutService {
  public:
     // Everything handed in outlives the payer.

@@ -7,9 +7,6 @@
 namespace adit::ledger {
 namespace {
 
-// How soon a payout should be mined, in blocks.
-constexpr std::int32_t kFeeTarget = 6;
-
 PayoutHold hold_of(WalletFault fault) {
     switch (fault) {
         case WalletFault::unreachable:
@@ -66,6 +63,11 @@ bool is_final(PayoutState state) {
     return state == PayoutState::cancelled || state == PayoutState::buried;
 }
 
+bool is_attempt(const OpenPayout& payout, const chain::Hash256& txid) {
+    return std::ranges::any_of(payout.attempts,
+                               [&](const Attempt& attempt) { return attempt.record.txid == txid; });
+}
+
 OrHeld<OpenPayout> load(LedgerReader& reader, const PayoutRow& row) {
     OpenPayout payout{row, {}, {}};
     auto payees = reader.payees_of(row.id);
@@ -113,6 +115,13 @@ void add_outpoints(OutPoints& outpoints, const OpenPayout& payout) {
     }
 }
 
+OutPoints outpoints_of(std::span<const OpenPayout> payouts) {
+    OutPoints outpoints;
+    for (const auto& payout : payouts)
+        add_outpoints(outpoints, payout);
+    return outpoints;
+}
+
 OrHeld<std::vector<Coin>> free_coins(const PayerParts& parts, const OutPoints& taken) {
     // As deep as a payout that counts as paid: what is spent here must not vanish again.
     auto coins = parts.wallet.coins(parts.settings.confirmations);
@@ -126,8 +135,7 @@ OrHeld<std::vector<Coin>> free_coins(const PayerParts& parts, const OutPoints& t
 OrHeld<std::int64_t> current_fee_rate(const PayerParts& parts) {
     const auto estimate = parts.wallet.fee_rate(kFeeTarget);
     if (!estimate) return held_by(estimate.error());
-    return std::clamp(estimate->value_or(parts.settings.fallback_fee_rate),
-                      parts.settings.min_fee_rate, parts.settings.max_fee_rate);
+    return fee_rate_of(parts.settings, *estimate);
 }
 
 OrHeld<AnchorState> anchor_state(Wallet& wallet, const chain::OutPoint& anchor) {

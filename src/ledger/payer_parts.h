@@ -29,8 +29,8 @@ struct PayerMetrics {
     metrics::Counter& failures;  // rounds and steps that were held up
     metrics::Gauge& alerts;
     metrics::Gauge& unknown_spends;
-    std::array<metrics::Gauge*, kPayoutHolds> holds{};  // 1 for the one that holds now
-    std::array<metrics::Gauge*, 7> states{};            // payouts by state
+    std::array<metrics::Gauge*, kPayoutHolds> holds{};    // 1 for the one that holds now
+    std::array<metrics::Gauge*, kPayoutStates> states{};  // payouts by state
 };
 
 struct PayerParts {
@@ -57,6 +57,8 @@ struct OpenPayout {
 };
 
 bool is_final(PayoutState state);
+// One of its transactions has this id.
+bool is_attempt(const OpenPayout& payout, const chain::Hash256& txid);
 OrHeld<OpenPayout> load(LedgerReader& reader, const PayoutRow& row);
 OrHeld<PayoutRow> load_row(LedgerReader& reader, share::PayoutId id);
 OrHeld<std::vector<OpenPayout>> load_open(LedgerReader& reader, const std::vector<PayoutRow>& rows);
@@ -64,9 +66,9 @@ OrHeld<std::vector<OpenPayout>> load_open(LedgerReader& reader, const std::vecto
 using OutPoints = std::set<chain::OutPoint>;
 // The anchor and all that its transactions spend.
 void add_outpoints(OutPoints& outpoints, const OpenPayout& payout);
+OutPoints outpoints_of(std::span<const OpenPayout> payouts);
 // Coins that no open payout needs.
 OrHeld<std::vector<Coin>> free_coins(const PayerParts& parts, const OutPoints& taken);
-// What the node asks for, within the bounds.
 OrHeld<std::int64_t> current_fee_rate(const PayerParts& parts);
 
 // Why an anchor cannot be spent by its payout: something else in the chain has spent it, or has

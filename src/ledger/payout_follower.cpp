@@ -30,23 +30,27 @@ const Attempt* newest_of(const OpenPayout& payout) {
     return nullptr;
 }
 
-std::int64_t size_of(const chain::Transaction& transaction) {
-    return static_cast<std::int64_t>((transaction.weight() + 3) / 4);
-}
-
 }  // namespace
 
-OrHeld<void> PayoutFollower::follow(share::PayoutId id, const OutPoints& taken,
-                                    const WalletTip& tip) {
+OrHeld<bool> PayoutFollower::follow(OpenPayout payout, OutPoints& taken, const WalletTip& tip) {
     for (int i = 0; i < kMaxSteps; ++i) {
-        const auto row = load_row(parts_.reader, id);
-        if (!row) return std::unexpected(row.error());
-        const auto payout = load(parts_.reader, *row);
-        if (!payout) return std::unexpected(payout.error());
-        const auto moved = step(*payout, taken, tip);
+        const auto moved = step(payout, taken, tip);
+        if (moved && !*moved) return i > 0;
+        // Also a step that ended in the middle may have signed something.
+        const auto reloaded = reload(payout, taken);
         if (!moved) return std::unexpected(moved.error());
-        if (!*moved) break;
+        if (!reloaded) return std::unexpected(reloaded.error());
     }
+    return true;
+}
+
+OrHeld<void> PayoutFollower::reload(OpenPayout& payout, OutPoints& taken) {
+    const auto row = load_row(parts_.reader, payout.row.id);
+    if (!row) return std::unexpected(row.error());
+    auto loaded = load(parts_.reader, *row);
+    if (!loaded) return std::unexpected(loaded.error());
+    payout = std::move(*loaded);
+    add_outpoints(taken, payout);
     return {};
 }
 
@@ -124,9 +128,8 @@ OrHeld<std::optional<bool>> PayoutFollower::note_conflict(const OpenPayout& payo
         return false;
     }
     const auto& rival = *state->rival;
-    const auto is_rival = [&](const Attempt& own) { return own.record.txid == rival.txid; };
     // A block came between the two questions.
-    if (std::ranges::any_of(payout.attempts, is_rival)) return false;
+    if (is_attempt(payout, rival.txid)) return false;
     if (row.state == PayoutState::waiting_approval) {
         alert(row.id, AlertKind::anchor,
               fmt::format("the coin that payout {} was to spend is gone; cancel it (`adit payout "
@@ -195,7 +198,7 @@ OrHeld<bool> PayoutFollower::send_after_conflict(const OpenPayout& payout) {
 }
 
 OrHeld<bool> PayoutFollower::adopt(const OpenPayout& payout, const chain::Hash256& rival) {
-    if (rival.is_zero() || payout.row.state == PayoutState::conflicted) return false;
+    if (rival.is_zero()) return false;
     const auto transaction = parts_.wallet.transaction(rival);
     if (!transaction) return held_by(transaction.error());
     if (!*transaction || !spends(**transaction, payout.row.anchor) ||
@@ -293,7 +296,7 @@ OrHeld<bool> PayoutFollower::sign(const OpenPayout& payout, FundingRequest reque
                         {"payees", row.payees},
                         {"paid_btc", row.outputs.btc()},
                         {"fee_btc", funding->fee.btc()},
-                        {"size_vb", size_of(*transaction)}});
+                        {"size_vb", virtual_size(*transaction)}});
     waiting_.erase(row.id);
     const auto sent = send(payout, {record, *transaction});
     if (!sent) return std::unexpected(sent.error());
@@ -353,7 +356,7 @@ OrHeld<bool> PayoutFollower::raise_fee(const OpenPayout& payout, const Attempt& 
     const auto id = payout.row.id;
     const auto rate = current_fee_rate(parts_);
     if (!rate) return std::unexpected(rate.error());
-    const auto bumped = bump(Amount::of(last.record.fee_sat), size_of(last.transaction), *rate,
+    const auto bumped = bump(Amount::of(last.record.fee_sat), virtual_size(last.transaction), *rate,
                              parts_.settings.max_fee_rate);
     if (!bumped || payout.attempts.size() >= kMaxAttempts) {
         alert(id, AlertKind::fee,

@@ -14,8 +14,9 @@ class PayoutFollower {
  public:
     explicit PayoutFollower(const PayerParts& parts) : parts_(parts) {}
 
-    // As far as it goes now. `taken`: what all open payouts spend.
-    OrHeld<void> follow(share::PayoutId id, const OutPoints& taken, const WalletTip& tip);
+    // As far as it goes now. True when it is another than it was. `taken`: what all open payouts
+    // spend; what is signed here is added.
+    OrHeld<bool> follow(OpenPayout payout, OutPoints& taken, const WalletTip& tip);
 
     // What a person should look at.
     std::vector<std::string> alerts() const;
@@ -34,6 +35,7 @@ class PayoutFollower {
         std::int32_t since_height = 0;
     };
 
+    OrHeld<void> reload(OpenPayout& payout, OutPoints& taken);
     // Each does one thing; true when the payout is in another state afterwards.
     OrHeld<bool> step(const OpenPayout& payout, const OutPoints& taken, const WalletTip& tip);
     OrHeld<bool> follow_unspent(const OpenPayout& payout, const OutPoints& taken,

@@ -1,6 +1,7 @@
 #include "ledger/payout_plan.h"
 
 #include "chain/address.h"
+#include "chain/script.h"
 #include "ledger/posting.h"
 
 #include <algorithm>
@@ -10,13 +11,6 @@ namespace {
 
 bool is_larger(const DuePayee& a, const DuePayee& b) {
     return a.debit != b.debit ? a.debit > b.debit : a.account < b.account;
-}
-
-// BIP141: OP_0 or OP_1 to OP_16, then one push of 2 to 40 bytes.
-bool is_witness_program(base::ByteSpan script) {
-    return script.size() >= 4 && script.size() <= 42 &&
-           (script[0] == 0 || (script[0] >= 0x51 && script[0] <= 0x60)) &&
-           script[1] + 2u == script.size();
 }
 
 }  // namespace
@@ -69,7 +63,7 @@ Amount debits_since(const std::vector<PayoutRow>& payouts, std::int64_t since_ms
 Amount dust_limit(base::ByteSpan script) {
     constexpr std::int64_t kSatPerByte = 3;
     constexpr std::int64_t kValueAndLength = 9;
-    const std::int64_t spending = is_witness_program(script) ? 67 : 148;
+    const std::int64_t spending = chain::is_witness_program(script) ? 67 : 148;
     return Amount::of(kSatPerByte *
                       (kValueAndLength + static_cast<std::int64_t>(script.size()) + spending));
 }

@@ -199,10 +199,7 @@ OrHeld<void> PayoutRounds::begin_all(PayoutPlan& plan, const std::vector<PayoutR
                                      PayoutRound& round) {
     const auto open = load_open(parts_.reader, rows);
     if (!open) return std::unexpected(open.error());
-    OutPoints taken;
-    for (const auto& payout : *open)
-        add_outpoints(taken, payout);
-    auto coins = free_coins(parts_, taken);
+    auto coins = free_coins(parts_, outpoints_of(*open));
     if (!coins) return std::unexpected(coins.error());
     const auto rate = current_fee_rate(parts_);
     if (!rate) return std::unexpected(rate.error());

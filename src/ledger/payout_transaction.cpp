@@ -66,9 +66,8 @@ std::optional<Funding> try_coins(const FundingRequest& request, std::span<const 
 
 }  // namespace
 
-bool is_payable_coin(base::ByteSpan script) {
-    return (script.size() == 22 && script[0] == 0 && script[1] == 20) ||
-           (script.size() == 34 && script[0] == 0x51 && script[1] == 32);
+std::int64_t virtual_size(const chain::Transaction& transaction) {
+    return ceil_div(static_cast<std::int64_t>(transaction.weight()), kWitnessScale);
 }
 
 std::int64_t output_size(base::ByteSpan script) {

@@ -22,9 +22,8 @@ inline constexpr std::int64_t kMaxPayoutSize = 100'000;
 // What the outputs of one payout may take of it; the rest is for inputs.
 inline constexpr std::int64_t kMaxOutputsSize = 70'000;
 
-// True for the scripts whose coins payouts spend: P2WPKH and P2TR.
-bool is_payable_coin(base::ByteSpan script);
-// Virtual bytes of one output.
+// Virtual bytes (BIP141) of a transaction, and of one output.
+std::int64_t virtual_size(const chain::Transaction& transaction);
 std::int64_t output_size(base::ByteSpan script);
 
 struct PayoutOutput {

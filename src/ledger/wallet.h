@@ -34,6 +34,10 @@ struct WalletError {
 template <class T>
 using FromWallet = std::expected<T, WalletError>;
 
+// Whether payouts spend coins of this script: P2WPKH and P2TR by key, whose spends nobody can
+// malleate and whose size is known.
+bool is_payable_coin(base::ByteSpan script);
+
 // An output that the wallet can spend.
 struct Coin {
     chain::OutPoint outpoint;

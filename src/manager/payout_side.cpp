@@ -3,7 +3,6 @@
 #include "chain/address.h"
 #include "manager/pool_parts.h"
 #include "node/node_wallet.h"
-#include "node/signed_check.h"
 #include "node/spend_witness.h"
 
 #include <cmath>
@@ -61,7 +60,7 @@ std::optional<std::string> payout_address_fault(const Config& config) {
     if (config.payout.mode != share::PayoutMode::wallet) return std::nullopt;
     const auto script =
         chain::script_of_address(config.pool.address, chain::params(config.pool.chain));
-    if (script && node::pays_native_segwit(*script)) return std::nullopt;
+    if (script && ledger::is_payable_coin(*script)) return std::nullopt;
     return fmt::format(
         "pool.address {} is no native segwit address (P2WPKH or P2TR), and payouts spend no other "
         "coins: nothing is paid out",
@@ -80,8 +79,9 @@ std::string why_no_payouts(const Config& config) {
     return {};
 }
 
-std::string payout_node(const Config& config) {
-    return config.payout.node.empty() ? config.nodes.front().name : config.payout.node;
+const NodeConfig& wallet_node(const Config& config) {
+    const auto named = std::ranges::find(config.nodes, config.payout.node, &NodeConfig::name);
+    return named == config.nodes.end() ? config.nodes.front() : *named;
 }
 
 ledger::PayerSettings payer_settings(const Config& config) {

@@ -15,8 +15,8 @@ namespace adit::manager {
 std::optional<std::string> payout_address_fault(const Config& config);
 // Why this pool pays nothing from a wallet, as an answer to who asks for it; empty: it does.
 std::string why_no_payouts(const Config& config);
-// The name of the node that has the wallet: payout.node, or the first.
-std::string payout_node(const Config& config);
+// The node that has the wallet: payout.node, or the first.
+const NodeConfig& wallet_node(const Config& config);
 ledger::PayerSettings payer_settings(const Config& config);
 // What of [payout] changes while the pool runs.
 PayoutConfig payout_of(const PayoutConfig& running, const PayoutConfig& wanted);

@@ -130,7 +130,7 @@ std::expected<void, std::string> PoolManager::Parts::open_store() {
 }
 
 std::expected<void, std::string> PoolManager::Parts::open_payouts() {
-    wallet_node = payout_node(config);
+    wallet_node = manager::wallet_node(config).name;
     threshold_sat = config.payout.threshold_sat;
     auto& impossible = registry.gauge("adit_payouts_impossible",
                                       "1 when a wallet should pay and pool.address forbids it.");

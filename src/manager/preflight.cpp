@@ -1,5 +1,6 @@
 #include "manager/preflight.h"
 
+#include "manager/payout_side.h"
 #include "manager/pool_parts.h"
 #include "manager/preflight_wallet.h"
 #include "net/file_limit.h"

@@ -1,12 +1,12 @@
 #include "manager/preflight_wallet.h"
 
 #include "chain/address.h"
+#include "ledger/payout_transaction.h"
+#include "manager/payout_side.h"
 #include "manager/pool_parts.h"
 #include "node/node_wallet.h"
-#include "node/signed_check.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace adit::manager {
 namespace {
@@ -16,9 +16,6 @@ using ledger::WalletError;
 using ledger::WalletFault;
 
 constexpr int kTimeoutMs = 5'000;
-constexpr std::int64_t kTrialVsize = 150;  // one input and one output of either kind, and some more
-constexpr std::int64_t kDust = 1'000;      // above the dust limit of any output
-constexpr std::int32_t kFeeBlocks = 6;
 
 class WalletTrial {
  public:
@@ -96,7 +93,7 @@ class WalletTrial {
         const auto instead = fmt::format(
             "an address of this wallet: bitcoin-cli -rpcwallet=\"{}\" getnewaddress \"\" bech32",
             config_.payout.wallet);
-        if (!node::pays_native_segwit(script)) {
+        if (!ledger::is_payable_coin(script)) {
             return fault(subject, config_.pool.line,
                          fmt::format("{} is no native segwit address (P2WPKH or P2TR), and payouts "
                                      "spend no other coins",
@@ -131,16 +128,12 @@ class WalletTrial {
 
     // The rate that a payout would have now.
     std::optional<std::int64_t> try_fee_rate() {
-        const auto estimate = wallet_.fee_rate(kFeeBlocks);
+        const auto estimate = wallet_.fee_rate(ledger::kFeeTarget);
         if (!estimate) {
             fault(subject("fee estimate"), config_.payout.line, estimate.error());
             return std::nullopt;
         }
-        const auto per_kvb = [](double per_vbyte) { return std::llround(per_vbyte * 1'000); };
-        const auto& payout = config_.payout;
-        const std::int64_t wanted = estimate->value_or(per_kvb(payout.fallback_fee_rate));
-        const std::int64_t rate = std::clamp<std::int64_t>(wanted, per_kvb(payout.min_fee_rate),
-                                                           per_kvb(payout.max_fee_rate));
+        const auto rate = ledger::fee_rate_of(payer_settings(config_), *estimate);
         ok("fee estimate",
            *estimate ? fmt::format("{} satoshis per 1,000 virtual bytes, {} would be paid",
                                    **estimate, rate)
@@ -177,12 +170,15 @@ class WalletTrial {
                                      config_.payout.wallet),
                          true);
         }
-        const auto value = coin.value.sat() - (rate * kTrialVsize + 999) / 1'000;
-        if (value < kDust) return ok("signature", "not tried, since its largest coin is too small");
-        chain::Transaction trial;
-        trial.inputs.push_back(
-            {.previous = coin.outpoint, .script = {}, .sequence = 0xfffffffd, .witness = {}});
-        trial.outputs.push_back({.value_sat = value, .script = script_of_pool()});
+        ledger::FundingRequest request;
+        request.first = {coin};
+        request.change_script = script_of_pool();
+        request.fee_rate = rate;
+        const auto funding = ledger::fund(request);
+        if (!funding || funding->change.is_zero()) {
+            return ok("signature", "not tried, since its largest coin is too small");
+        }
+        const auto trial = ledger::build_payout(*funding, {}, request.change_script);
         const auto ready = wallet_.sign(trial, {&coin, 1});
         if (!ready) return fault(subject, config_.payout.line, ready.error());
         if (const auto taken = wallet_.test(ready->serialize()); !taken) {
@@ -205,11 +201,6 @@ class WalletTrial {
 };
 
 }  // namespace
-
-const NodeConfig& wallet_node(const Config& config) {
-    const auto named = std::ranges::find(config.nodes, config.payout.node, &NodeConfig::name);
-    return named == config.nodes.end() ? config.nodes.front() : *named;
-}
 
 std::vector<Finding> try_wallet(const Config& config, bool may_lock) {
     return WalletTrial(config, may_lock).run();

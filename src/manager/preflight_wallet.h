@@ -9,7 +9,5 @@ namespace adit::manager {
 // For payout.mode = "wallet". may_lock: no pool runs on this data, so that an output may be locked
 // and unlocked again. Takes a few seconds at most.
 std::vector<Finding> try_wallet(const Config& config, bool may_lock);
-// The node that has the wallet.
-const NodeConfig& wallet_node(const Config& config);
 
 }  // namespace adit::manager

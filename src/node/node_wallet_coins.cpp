@@ -2,7 +2,6 @@
 #include "node/json.h"
 #include "node/node_wallet.h"
 #include "node/rpc_amount.h"
-#include "node/signed_check.h"
 
 #include <algorithm>
 #include <set>
@@ -56,7 +55,7 @@ std::optional<Coin> coin_of(const Json& value) {
 bool is_usable(const Json& value, const Coin& coin) {
     return json_bool(value, "spendable") == true && json_bool(value, "solvable") == true &&
            json_bool(value, "safe").value_or(true) && !coin.value.is_zero() &&
-           pays_native_segwit(coin.script);
+           ledger::is_payable_coin(coin.script);
 }
 
 std::string outpoints_json(std::span<const chain::OutPoint> outpoints) {

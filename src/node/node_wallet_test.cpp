@@ -72,7 +72,8 @@ TEST_F(NodeWalletTest, TurnsEveryErrorOfTheNodeIntoAFaultAndASentence) {
         node.set_error("listunspent", one.code, "says the node");
         EXPECT_THAT(
             told(wallet->coins(1)),
-            AllOf(StartsWith(fmt::format("{}: wallet pool on node main: ", fault_name(one.fault))),
+            AllOf(StartsWith(
+                      fmt::format("{}: wallet pool on node main: ", ledger::name_of(one.fault))),
                   HasSubstr(one.says), HasSubstr("says the node"), HasSubstr("listunspent")))
             << one.code;
     }

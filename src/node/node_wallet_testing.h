@@ -54,25 +54,7 @@ struct NodeWalletTest : ::testing::Test {
     template <class T>
     static std::string told(const ledger::FromWallet<T>& result) {
         if (result) return "fine";
-        return fmt::format("{}: {}", fault_name(result.error().fault), result.error().message);
-    }
-    static std::string_view fault_name(ledger::WalletFault fault) {
-        using ledger::WalletFault;
-        switch (fault) {
-            case WalletFault::unreachable:
-                return "unreachable";
-            case WalletFault::not_ready:
-                return "not_ready";
-            case WalletFault::no_wallet:
-                return "no_wallet";
-            case WalletFault::locked:
-                return "locked";
-            case WalletFault::refused:
-                return "refused";
-            case WalletFault::malformed:
-                return "malformed";
-        }
-        return "?";
+        return fmt::format("{}: {}", ledger::name_of(result.error().fault), result.error().message);
     }
 
     ScriptedNode node;

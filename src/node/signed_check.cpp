@@ -1,22 +1,15 @@
 #include "node/signed_check.h"
 
+#include "chain/script.h"
+
 #include <algorithm>
 
 namespace adit::node {
 namespace {
 
-constexpr std::size_t kKeyHashScript = 22, kTaprootScript = 34;
-constexpr std::uint8_t kVersion0 = 0x00, kVersion1 = 0x51, kPush20 = 20, kPush32 = 32;
 constexpr std::uint8_t kSighashAll = 0x01;
 constexpr std::size_t kPublicKey = 33, kSchnorr = 64;
 constexpr std::size_t kShortestDer = 9, kLongestDer = 73;  // with the type of hash
-
-bool is_key_hash(base::ByteSpan script) {
-    return script.size() == kKeyHashScript && script[0] == kVersion0 && script[1] == kPush20;
-}
-bool is_taproot(base::ByteSpan script) {
-    return script.size() == kTaprootScript && script[0] == kVersion1 && script[1] == kPush32;
-}
 
 // BIP141: signature and public key; the script holds the key's hash.
 bool fits_key_hash(const std::vector<base::Bytes>& witness, base::ByteSpan script) {
@@ -48,18 +41,14 @@ std::optional<std::string> fault_of_input(const chain::TxInput& asked, const cha
     }
     const auto coin = std::ranges::find(coins, asked.previous, &ledger::Coin::outpoint);
     if (coin == coins.end()) return "spends none of the coins that were named";
-    const bool fits = is_key_hash(coin->script)  ? fits_key_hash(got.witness, coin->script)
-                      : is_taproot(coin->script) ? fits_taproot(got.witness)
-                                                 : false;
+    const bool fits = chain::is_p2wpkh(coin->script) ? fits_key_hash(got.witness, coin->script)
+                      : chain::is_p2tr(coin->script) ? fits_taproot(got.witness)
+                                                     : false;
     if (!fits) return "has no signature by its coin's key over the whole transaction";
     return std::nullopt;
 }
 
 }  // namespace
-
-bool pays_native_segwit(base::ByteSpan script) {
-    return is_key_hash(script) || is_taproot(script);
-}
 
 std::optional<std::string> fault_of_signed(const chain::Transaction& asked,
                                            const chain::Transaction& got,

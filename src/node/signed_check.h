@@ -10,9 +10,6 @@
 
 namespace adit::node {
 
-// Whether an output script is P2WPKH (BIP141) or P2TR (BIP341).
-bool pays_native_segwit(base::ByteSpan script);
-
 // What is wrong, as a part of a sentence; nullopt: nothing. The same but for witnesses; every input
 // spends one of the coins; every witness has the form of a key's signature for its coin's script
 // over the whole transaction (SIGHASH_ALL or, for P2TR, SIGHASH_DEFAULT). The signatures themselves

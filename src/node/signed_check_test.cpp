@@ -100,8 +100,8 @@ TEST_F(SignedCheck, KnowsTheCoinsOfEveryInput) {
 }
 
 TEST(NativeSegwit, IsPaidByKeyHashAndTaprootScriptsOnly) {
-    EXPECT_TRUE(pays_native_segwit(key_hash_script()));
-    EXPECT_TRUE(pays_native_segwit(taproot_script()));
+    EXPECT_TRUE(ledger::is_payable_coin(key_hash_script()));
+    EXPECT_TRUE(ledger::is_payable_coin(taproot_script()));
     base::Bytes script_hash{0x00, 32};
     script_hash.resize(34, 1);
     base::Bytes old{0x76, 0xa9, 0x14};
@@ -110,7 +110,7 @@ TEST(NativeSegwit, IsPaidByKeyHashAndTaprootScriptsOnly) {
     auto longer = key_hash_script();
     longer.push_back(0);
     for (const auto& script : {base::Bytes{}, script_hash, old, longer})
-        EXPECT_FALSE(pays_native_segwit(script));
+        EXPECT_FALSE(ledger::is_payable_coin(script));
 }
 
 }  // namespace

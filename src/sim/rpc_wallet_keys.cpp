@@ -1,5 +1,6 @@
 // Methods that tell of a wallet, give out its addresses, and lock and unlock its keys.
 #include "chain/address.h"
+#include "chain/script.h"
 #include "sim/rpc_amount.h"
 #include "sim/rpc_methods.h"
 #include "sim/rpc_wallet.h"
@@ -102,12 +103,12 @@ RpcFailure WalletMethods::get_address_info(SimWallet& wallet, const Json& params
               {"solvable", mine},
               {"iswatchonly", false},
               {"isscript", false},
-              {"iswitness", is_witness_program(*script)},
+              {"iswitness", chain::is_witness_program(*script)},
               {"ischange", wallet.is_change(*script)},
               {"labels", Json::array()}};
     if (mine) result["pubkey"] = base::to_hex(key->public_key());
     if (const auto* label = wallet.label_of(*script)) result["labels"].push_back(*label);
-    if (is_witness_program(*script)) {
+    if (chain::is_witness_program(*script)) {
         const auto version = (*script)[0];
         result["witness_version"] = version == 0 ? 0 : version - 0x50;
         result["witness_program"] = base::to_hex(base::ByteSpan(*script).subspan(2));

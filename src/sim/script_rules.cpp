@@ -1,5 +1,7 @@
 #include "sim/script_rules.h"
 
+#include "chain/script.h"
+
 #include <secp256k1.h>
 
 namespace adit::sim {
@@ -136,12 +138,6 @@ void append_output(base::Bytes& out, const chain::TxOutput& output) {
 
 }  // namespace
 
-bool is_witness_program(base::ByteSpan script) {
-    return script.size() >= 4 && script.size() <= 42 &&
-           (script[0] == kOp0 || (script[0] >= kOpTrue && script[0] <= kOpTrue + 15)) &&
-           script[1] == script.size() - 2;
-}
-
 bool is_unspendable(base::ByteSpan script) {
     return script.size() > kMaxScriptSize || (!script.empty() && script[0] == kOpReturn);
 }
@@ -150,7 +146,7 @@ bool verify_spend(const chain::Transaction& transaction, std::size_t index,
                   const chain::TxOutput& spent, bool segwit) {
     const Spend spend{transaction, index, spent};
     const auto& input = spend.input();
-    if (is_witness_program(spent.script)) {
+    if (chain::is_witness_program(spent.script)) {
         if (!input.script.empty()) return false;
         if (!segwit) return input.witness.empty();
         const auto key_hash = p2wpkh_hash(spent.script);

@@ -15,9 +15,6 @@ inline constexpr std::int64_t kWitnessScale = 4;
 // OP_RETURN outputs and oversized scripts: no coin comes of them.
 bool is_unspendable(base::ByteSpan script);
 
-// OP_0 or OP_1 to OP_16 and one push of 2 to 40 bytes (BIP141).
-bool is_witness_program(base::ByteSpan script);
-
 // True when input `index` of the transaction may spend `spent`. `segwit`: BIP141 is in force;
 // before, a witness program is spendable by anybody.
 bool verify_spend(const chain::Transaction& transaction, std::size_t index,

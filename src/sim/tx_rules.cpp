@@ -1,5 +1,6 @@
 #include "sim/tx_rules.h"
 
+#include "chain/script.h"
 #include "sim/script_rules.h"
 
 #include <set>
@@ -126,7 +127,7 @@ std::int64_t dust_threshold_sat(base::ByteSpan script) {
     if (is_unspendable(script)) return 0;
     constexpr std::int64_t kDustSatPerVbyte = 3;
     // An input that spends it: outpoint, sequence and lengths, and the signature with its key.
-    const std::int64_t input = is_witness_program(script) ? 67 : 148;
+    const std::int64_t input = chain::is_witness_program(script) ? 67 : 148;
     // Value and length; scripts of addresses need one byte for the length.
     const std::int64_t output = 9 + static_cast<std::int64_t>(script.size());
     return kDustSatPerVbyte * (input + output);

@@ -1,6 +1,7 @@
 #include "sim/wallet_funding.h"
 
 #include "base/check.h"
+#include "chain/script.h"
 #include "sim/coin_selection.h"
 #include "sim/script_rules.h"
 #include "sim/tx_rules.h"
@@ -25,7 +26,7 @@ std::int64_t fee_of(std::int64_t sat_per_kvb, std::size_t weight) {
 
 // Script and witness as long as they will be at most.
 void fill_placeholder(chain::TxInput& input, base::ByteSpan spent_script) {
-    if (is_witness_program(spent_script)) {
+    if (chain::is_witness_program(spent_script)) {
         input.witness = {base::Bytes(kSignatureSize), base::Bytes(kKeySize)};
     } else {
         input.script = base::Bytes(kSignatureSize + kKeySize + 2);
@@ -105,8 +106,8 @@ class Funding {
                 coin.depth > options_.max_depth || (!coin.safe && !options_.include_unsafe)) {
                 continue;
             }
-            const auto weight =
-                is_witness_program(coin.output.script) ? kP2wpkhInputWeight : kP2pkhInputWeight;
+            const auto weight = chain::is_witness_program(coin.output.script) ? kP2wpkhInputWeight
+                                                                              : kP2pkhInputWeight;
             candidates.push_back(
                 {.index = i,
                  .value_sat = coin.output.value_sat,

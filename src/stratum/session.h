@@ -142,6 +142,11 @@ class Session {
     bool ready() const { return subscribed() && authorized(); }
     // The job with this connection's account in its coinbase; null: it is the shared one.
     job::JobRef finder_job(const job::Job& shared);
+    // What this connection works on when everybody gets this job.
+    job::JobRef own_job(const job::JobRef& shared) {
+        auto own = finder_job(*shared);
+        return own ? own : shared;
+    }
     void start_work(bool fresh, Moment now, std::string& out);
     chain::Difficulty initial_difficulty() const;
     chain::Difficulty within_bounds(double difficulty) const;

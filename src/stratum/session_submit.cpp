@@ -91,8 +91,7 @@ void Session::submit(const SubmitFields& fields, Moment now, std::string& out) {
     const auto found = id ? host_.jobs().find(id->id, now.steady_ms) : std::nullopt;
     if (!found) return refuse_share(fields.id, worker, Refusal::job_not_found, now, out);
 
-    const auto own = finder_job(**found->job);
-    share.job = own ? own : *found->job;
+    share.job = own_job(*found->job);
     share.choice.variant = id->variant;
     share.choice.extranonce1 = memory_->extranonce1;
     share.duplicates = &memory_->duplicates;
@@ -126,8 +125,7 @@ void Session::submit_late(const SubmitFields& fields, Moment now) {
     if (!id || !read_choice(fields, share.choice, bits)) return;
     const auto found = host_.jobs().find(id->id, now.steady_ms);
     if (!found) return;
-    const auto own = finder_job(**found->job);
-    share.job = own ? own : *found->job;
+    share.job = own_job(*found->job);
     share.choice.variant = id->variant;
     share.choice.extranonce1 = memory_->extranonce1;
     share.difficulty = present_;

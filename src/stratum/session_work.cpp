@@ -66,8 +66,7 @@ void Session::on_job(const job::Job& shared, Moment now, std::string& out) {
 void Session::start_work(bool fresh, Moment now, std::string& out) {
     const auto& shared = host_.jobs().latest();
     if (shared == nullptr) return;
-    const auto own = finder_job(*shared);
-    const auto& job = own ? own : shared;
+    const auto job = own_job(shared);
     std::optional<std::uint8_t> variant = std::uint8_t{0};
     if (resumed_ && (!fresh || job->id <= resumed_job_)) variant = memory_->take_variant(job->tip);
     if (!variant) return;  // the next job will do
@@ -90,8 +89,7 @@ chain::Difficulty Session::initial_difficulty() const {
 
 bool Session::notify_variant(bool clean, bool tell_difficulty, Moment now, std::string& out) {
     const auto& shared = host_.jobs().latest();
-    const auto own = finder_job(*shared);
-    const auto& job = own ? own : shared;
+    const auto job = own_job(shared);
     const auto variant = memory_->take_variant(job->tip);
     if (!variant) return false;
     if (wanted_ || tell_difficulty) write_difficulty(wanted_.value_or(present_), now, out);

@@ -21,17 +21,12 @@ using ::testing::HasSubstr;
 constexpr std::int64_t kCoinbaseSat = 5'000'000'000;
 constexpr std::int64_t kFeeSat = 1'000;
 
-node::NodeSettings settings_of(const sim::SimNode& node) {
-    const auto login = login_of(node, "main");
-    return {login.name, login.url, "", login.user, login.password, ""};
-}
-
 struct NodeWalletE2e : ::testing::Test {
     NodeWalletE2e() : NodeWalletE2e(sim::SimParams::regtest()) {}
     explicit NodeWalletE2e(const sim::SimParams& params)
         : node(params, false, {"pool", "other wallet/1"}),
-          wallet({settings_of(*node), "pool", chain::Network::regtest, 2'000}),
-          rpc(node::at_wallet(settings_of(*node), "pool")) {}
+          wallet({settings_of(login_of(*node, "main")), "pool", chain::Network::regtest, 2'000}),
+          rpc(node::at_wallet(settings_of(login_of(*node, "main")), "pool")) {}
 
     // So many coins of the wallet that can be spent.
     void fill(int coins) {
@@ -354,7 +349,8 @@ TEST_F(NodeWalletE2e, SaysWhatIsWrongWithAWalletThatIsNotThere) {
     call("loadwallet", R"(["pool"])");
     EXPECT_EQ(coins().size(), 1U);
     // A name that a URL cannot hold as it is.
-    node::NodeWallet other({settings_of(*node), "other wallet/1", chain::Network::regtest, 2'000});
+    node::NodeWallet other(
+        {settings_of(login_of(*node, "main")), "other wallet/1", chain::Network::regtest, 2'000});
     EXPECT_TRUE(other.tip());
     EXPECT_TRUE(other.owns(node->new_address("other wallet/1").address).value());
     EXPECT_FALSE(other.owns(node->new_address("pool").address).value());
@@ -416,7 +412,7 @@ struct WitnessE2e : NodeWalletE2e {
         return params;
     }
     node::NodeSettings second_settings() {
-        auto settings = settings_of(*second);
+        auto settings = settings_of(login_of(*second, "second"));
         settings.name = "second";
         return settings;
     }
@@ -436,8 +432,8 @@ TEST_F(WitnessE2e, EveryNodeMustHaveTheSpendInItsChain) {
     mine(3);
     wait_for_second();
     const auto block = status(ready).block;
-    node::ChainWitness witness({settings_of(*node), second_settings()}, chain::Network::regtest,
-                               2'000);
+    node::ChainWitness witness({settings_of(login_of(*node, "main")), second_settings()},
+                               chain::Network::regtest, 2'000);
     const auto ask = [&](std::int32_t deep, const chain::Hash256& txid) -> std::string {
         const auto seen = witness.all_have_seen(coin.outpoint, txid, block, deep);
         return seen ? "seen" : seen.error();

@@ -10,6 +10,7 @@
 #include "store/log_fact_sink.h"
 #include "store/sql_ledger_testing.h"
 #include "store/tally_test_support.h"
+#include "tests/support/pool_setup.h"
 
 #include <gtest/gtest.h>
 
@@ -130,11 +131,11 @@ class PayoutCrashTest : public ::testing::TestWithParam<SqlDialect> {
         node_.generate(40, pool_.script);
         node_.generate(100, other_);
         node::NodeWalletSettings wallet;
-        wallet.node = login();
+        wallet.node = settings_of(login_of(node_));
         wallet.wallet = "pool";
         wallet.network = chain::Network::regtest;
         wallet_.emplace(wallet);
-        witness_.emplace(std::vector{login()}, chain::Network::regtest);
+        witness_.emplace(std::vector{settings_of(login_of(node_))}, chain::Network::regtest);
         settings_.network = chain::Network::regtest;
         settings_.change_script = pool_.script;
         settings_.interval_ms = 1'000;
@@ -148,15 +149,6 @@ class PayoutCrashTest : public ::testing::TestWithParam<SqlDialect> {
         record(rules);
     }
     ~PayoutCrashTest() override { die(); }
-
-    node::NodeSettings login() const {
-        node::NodeSettings settings;
-        settings.name = "sim";
-        settings.rpc = node_.url();
-        settings.user = node_.settings().user;
-        settings.password = node_.settings().password;
-        return settings;
-    }
 
     // --- the process -----------------------------------------------------------------------
     void be_born() {

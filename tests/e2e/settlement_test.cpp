@@ -21,15 +21,6 @@ constexpr std::int32_t kHeight = 11;  // of the own block
 constexpr std::int64_t kReward = 5'000'000'000;
 constexpr std::int32_t kMaturity = 8;
 
-node::NodeSettings settings_of(const NodeLogin& login) {
-    return {.name = login.name,
-            .rpc = login.url,
-            .cookie_file = {},
-            .user = login.user,
-            .password = login.password,
-            .zmq_hashblock = {}};
-}
-
 // Blocks of one chain, from one height to another, to a node.
 void hand_over(SimHost& from, SimHost& to, std::int32_t first, std::int32_t last) {
     for (auto height = first; height <= last; ++height)

@@ -20,6 +20,15 @@ NodeLogin login_of(const sim::SimNode& node, std::string name) {
     return {std::move(name), node.url(), settings.user, settings.password, node.zmq_endpoint()};
 }
 
+node::NodeSettings settings_of(const NodeLogin& login) {
+    return {.name = login.name,
+            .rpc = login.url,
+            .cookie_file = {},
+            .user = login.user,
+            .password = login.password,
+            .zmq_hashblock = {}};
+}
+
 std::string PoolSetup::toml() const {
     auto text = fmt::format("[pool]\nchain = \"regtest\"\naddress = \"{}\"\ndata_dir = \"{}\"\n\n",
                             address.empty() ? pool_address() : address, data_dir.string());

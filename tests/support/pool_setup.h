@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "node/node_settings.h"
 #include "sim/sim_node.h"
 
 #include <filesystem>
@@ -18,6 +19,8 @@ struct NodeLogin {
     std::string zmq_hashblock;
 };
 NodeLogin login_of(const sim::SimNode& node, std::string name = "sim");
+// As the pool talks to this node, without ZeroMQ.
+node::NodeSettings settings_of(const NodeLogin& login);
 
 struct ListenSetup {
     std::string address = "127.0.0.1:0";  // port 0: the system chooses
