@@ -37,11 +37,11 @@ if(ADIT_COVERAGE)
   target_link_options(adit_options INTERFACE --coverage)
 endif()
 
-# adit_layer(NAME [DEPS layer...] [LIBS target...])
+# adit_layer(NAME [DEPS layer...] [LIBS target...] [TEST_LIBS target...] [TEST_SHARDS n])
 # One static library from the *.cpp of the current folder; every *_test.cpp beside them goes into
 # adit_NAME_test. DEPS are lower layers, LIBS third-party targets.
 function(adit_layer name)
-  cmake_parse_arguments(ARG "" "" "DEPS;LIBS;TEST_LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "" "TEST_SHARDS" "DEPS;LIBS;TEST_LIBS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS *.cpp)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
@@ -58,7 +58,7 @@ function(adit_layer name)
     target_link_libraries(adit_${name} INTERFACE adit_options ${deps} ${ARG_LIBS})
   endif()
   if(ADIT_TESTS AND tests)
-    adit_test(adit_${name}_test LABEL unit-${name} ${tests})
+    adit_test(adit_${name}_test LABEL unit-${name} SHARDS ${ARG_TEST_SHARDS} ${tests})
     target_link_libraries(adit_${name}_test PRIVATE adit_${name} ${ARG_TEST_LIBS})
   endif()
 endfunction()
@@ -72,31 +72,62 @@ function(adit_precompile target)
   endif()
 endfunction()
 
+# Tests have GoogleTest in a precompiled header of their own, and are optimised less than what they
+# test: compiling them is a large part of a build.
+function(adit_precompile_tests target)
+  set(optimise $<$<CONFIG:RelWithDebInfo>:-O1>)
+  if(NOT TARGET adit_tests_precompiled)
+    file(WRITE ${PROJECT_BINARY_DIR}/precompiled_tests.cpp "")
+    add_library(adit_tests_precompiled OBJECT ${PROJECT_BINARY_DIR}/precompiled_tests.cpp)
+    target_link_libraries(adit_tests_precompiled PRIVATE adit_options GTest::gtest GTest::gmock)
+    target_compile_options(adit_tests_precompiled PRIVATE ${optimise})
+    target_precompile_headers(adit_tests_precompiled PRIVATE
+                              ${PROJECT_SOURCE_DIR}/src/base/precompiled_tests.h)
+  endif()
+  target_compile_options(${target} PRIVATE ${optimise})
+  target_precompile_headers(${target} REUSE_FROM adit_tests_precompiled)
+endfunction()
+
 # What ./test builds of the sanitizer presets.
 add_custom_target(adit_unit_tests)
 add_custom_target(adit_fuzz_targets)
 
-# adit_test(NAME [LABEL label] [TIMEOUT seconds] sources...)
-# A GoogleTest program whose cases are ctest cases. LABEL is unit-LAYER for the tests of a layer, the
-# default is e2e; end-to-end cases run alone.
+# adit_test(NAME [LABEL label] [TIMEOUT seconds] [SHARDS n] sources...)
+# A GoogleTest program. LABEL is unit-LAYER for the tests of a layer, the default is e2e. The cases of
+# end-to-end programs are ctest cases, which run alone. A unit test program runs as a whole, or in
+# as many parts as SHARDS says, and writes what became of its cases to build/PRESET/cases/.
 function(adit_test name)
-  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "" ${ARGN})
+  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT;SHARDS" "" ${ARGN})
   if(NOT ARG_LABEL)
     set(ARG_LABEL e2e)
   endif()
-  if(NOT ARG_TIMEOUT)
-    set(ARG_TIMEOUT 300)
-  endif()
-  string(COMPARE EQUAL ${ARG_LABEL} e2e serial)
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE adit_options adit_base GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE ADIT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-  adit_precompile(${name})
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-                       PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS ${ARG_LABEL} RUN_SERIAL ${serial})
-  if(ARG_LABEL MATCHES "^unit-")
-    add_dependencies(adit_unit_tests ${name})
+  adit_precompile_tests(${name})
+  if(ARG_LABEL STREQUAL "e2e")
+    if(NOT ARG_TIMEOUT)
+      set(ARG_TIMEOUT 300)
+    endif()
+    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+                         PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS e2e RUN_SERIAL ON)
+    return()
   endif()
+  add_dependencies(adit_unit_tests ${name})
+  if(NOT ARG_SHARDS)
+    set(ARG_SHARDS 1)
+  endif()
+  foreach(shard RANGE 1 ${ARG_SHARDS})
+    set(part ${name})
+    if(ARG_SHARDS GREATER 1)
+      set(part ${name}-${shard})
+    endif()
+    math(EXPR index "${shard} - 1")
+    add_test(NAME ${part} COMMAND ${name} --gtest_brief=1
+                                  --gtest_output=xml:${PROJECT_BINARY_DIR}/cases/${part}.xml)
+    set_tests_properties(${part} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 900 ENVIRONMENT
+                         "GTEST_TOTAL_SHARDS=${ARG_SHARDS};GTEST_SHARD_INDEX=${index}")
+  endforeach()
 endfunction()
 
 # adit_fuzz(NAME source [LIBS target...]): a libFuzzer program and a ctest case that runs its corpus briefly.
