@@ -42,6 +42,9 @@ endif()
 # adit_NAME_test. DEPS are lower layers, LIBS third-party targets.
 function(adit_layer name)
   cmake_parse_arguments(ARG "" "TEST_SHARDS" "DEPS;LIBS;TEST_LIBS" ${ARGN})
+  if(NOT ARG_TEST_SHARDS)
+    set(ARG_TEST_SHARDS 1)
+  endif()
   file(GLOB sources CONFIGURE_DEPENDS *.cpp)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
@@ -79,7 +82,8 @@ function(adit_precompile_tests target)
   if(NOT TARGET adit_tests_precompiled)
     file(WRITE ${PROJECT_BINARY_DIR}/precompiled_tests.cpp "")
     add_library(adit_tests_precompiled OBJECT ${PROJECT_BINARY_DIR}/precompiled_tests.cpp)
-    target_link_libraries(adit_tests_precompiled PRIVATE adit_options GTest::gtest GTest::gmock)
+    target_link_libraries(adit_tests_precompiled PRIVATE adit_options adit_base GTest::gtest
+                                                         GTest::gmock)
     target_compile_options(adit_tests_precompiled PRIVATE ${optimise})
     target_precompile_headers(adit_tests_precompiled PRIVATE
                               ${PROJECT_SOURCE_DIR}/src/base/precompiled_tests.h)
@@ -94,8 +98,8 @@ add_custom_target(adit_fuzz_targets)
 
 # adit_test(NAME [LABEL label] [TIMEOUT seconds] [SHARDS n] sources...)
 # A GoogleTest program. LABEL is unit-LAYER for the tests of a layer, the default is e2e. The cases of
-# end-to-end programs are ctest cases, which run alone. A unit test program runs as a whole, or in
-# as many parts as SHARDS says, and writes what became of its cases to build/PRESET/cases/.
+# end-to-end programs are ctest cases. A unit test program runs as a whole, or in as many parts as
+# SHARDS says, and writes what became of its cases to build/PRESET/cases/.
 function(adit_test name)
   cmake_parse_arguments(ARG "" "LABEL;TIMEOUT;SHARDS" "" ${ARGN})
   if(NOT ARG_LABEL)
@@ -110,7 +114,7 @@ function(adit_test name)
       set(ARG_TIMEOUT 300)
     endif()
     gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-                         PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS e2e RUN_SERIAL ON)
+                         PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS e2e)
     return()
   endif()
   add_dependencies(adit_unit_tests ${name})

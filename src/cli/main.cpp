@@ -3,6 +3,7 @@
 #include "cli/audit_command.h"
 #include "cli/books_command.h"
 #include "cli/demo_command.h"
+#include "cli/manager_command.h"
 #include "cli/miner_command.h"
 #include "cli/payout_command.h"
 #include "cli/run_command.h"
@@ -41,6 +42,7 @@ int main(int argc, char** argv) {
     adit::cli::add_books_commands(app, &exit_code);
     adit::cli::add_payout_command(app, &exit_code);
     adit::cli::add_account_command(app, &exit_code);
+    adit::cli::add_manager_command(app, &exit_code);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -2,6 +2,7 @@
 
 #include "chain/address.h"
 #include "manager/control_params.h"
+#include "manager/manager_json.h"
 #include "manager/payout_json.h"
 
 namespace adit::manager {
@@ -89,6 +90,15 @@ class Methods {
         ControlParams params(request.params);
         if (auto fault = params.finish()) return ControlReply::refusal(std::move(*fault));
         return ControlReply::result(desk_.pool_status());
+    }
+
+    ControlReply manager_health(const ControlRequest& request) {
+        ControlParams params(request.params);
+        const bool cached = params.flag("cached");
+        if (auto fault = params.finish()) return ControlReply::refusal(std::move(*fault));
+        const auto report = desk_.health(!cached, request.stop);
+        if (!report) return ControlReply::refusal(report.error().text);
+        return ControlReply::result(health_json(*report));
     }
 
     // What is not named stays as it is.
@@ -189,6 +199,7 @@ ControlHandlers control_handlers(ControlDesk desk) {
     add("payout.status", &Methods::payout_status);
     add("account.set", &Methods::account_set);
     add("pool.status", &Methods::pool_status);
+    add("manager.health", &Methods::manager_health);
     return handlers;
 }
 

@@ -33,12 +33,24 @@ class ControlHandlersTest : public ::testing::Test {
                           .network = chain::Network::regtest,
                           .threshold_sat = [] { return 10'000; },
                           .knows_account = [this](std::string_view name) { return knows(name); },
-                          .pool_status = [] { return std::string(R"({"miners":7})"); }};
+                          .pool_status = [] { return std::string(R"({"miners":7})"); },
+                          .health = [this](bool probe, std::stop_token) { return health(probe); }};
         handlers = control_handlers(std::move(parts));
     }
     ledger::Stored<bool> knows(std::string_view name) const {
         if (name == ":fee") return true;
         return name == kAccount;
+    }
+    Outcome<HealthReport> health(bool probe) const {
+        if (!runs) {
+            return std::unexpected(
+                OperationRefusal{RefusalKind::wrong_state, "the pool is stopping, not running"});
+        }
+        HealthReport report;
+        report.state = HealthState::degraded;
+        report.parts.resize(1);
+        report.parts[0].part = probe ? "probed" : "remembered";
+        return report;
     }
     std::string ask(const std::string& method, const std::string& params) {
         const auto reply = handlers.at(method)({method, params, {}});
@@ -52,6 +64,7 @@ class ControlHandlersTest : public ::testing::Test {
     metrics::Registry registry;
     BlockLedger books;
     PayoutScript script;
+    bool runs = true;
     // Not started: no step comes in between.
     PayoutDesk desk{std::make_unique<ScriptedPayouts>(script), {}, books, registry, clock, logger};
     ControlHandlers handlers;
@@ -70,6 +83,14 @@ TEST_F(ControlHandlersTest, CommandsReachThePayoutsAndAnswerInJson) {
     EXPECT_EQ(ask("pool.status", "{}"), R"(ok {"miners":7})");
     EXPECT_THAT(script.calls(), ::testing::ElementsAre("dry run", "run", "approve 12 ok",
                                                        "cancel 13 ", "replace 14 "));
+}
+
+TEST_F(ControlHandlersTest, HealthIsProbedOrRemembered) {
+    EXPECT_THAT(ask("manager.health", "{}"),
+                HasSubstr(R"({"status":"degraded","at_ms":0,"parts":[{"part":"probed",)"));
+    EXPECT_THAT(ask("manager.health", R"({"cached":true})"), HasSubstr("remembered"));
+    runs = false;
+    EXPECT_EQ(ask("manager.health", "{}"), "refused: the pool is stopping, not running");
 }
 
 TEST_F(ControlHandlersTest, ASpendIsExplainedInOneOfThreeWays) {

@@ -1,6 +1,7 @@
 #include "manager/pool_manager.h"
 
 #include "chain/address.h"
+#include "manager/component_probes.h"
 #include "manager/control_handlers.h"
 #include "manager/payout_json.h"
 #include "manager/payout_side.h"
@@ -18,6 +19,8 @@ constexpr std::int64_t kBlockWaitMs = 3'000;
 constexpr std::int64_t kFactWaitMs = 10'000;
 // How long a start waits for the ledger before it leaves the reward rules for later.
 constexpr std::int64_t kCatchUpMs = 1'000;
+// Most that an operation takes when nobody names a time.
+constexpr std::int64_t kCommandMs = 30'000;
 
 }  // namespace
 
@@ -49,6 +52,7 @@ struct PoolManager::Parts {
     std::string wallet_node;              // its name stays, whatever a reload does
     std::unique_ptr<PayoutDesk> payouts;  // null: no wallet pays
     std::atomic<std::int64_t> threshold_sat{0};
+    std::atomic<std::size_t> most_connections{0};
     std::unique_ptr<BlockDesk> blocks;
     std::unique_ptr<stratum::Server> server;
     std::unique_ptr<JobDesk> jobs;
@@ -57,8 +61,10 @@ struct PoolManager::Parts {
     std::optional<ScanPosition> scanned;
     NodeSide nodes;
     std::unique_ptr<Sampler> sampler;
+    std::unique_ptr<HealthMonitor> health;
     std::int64_t started_ms = 0;
     std::atomic<bool> running{false};
+    std::atomic<PoolState> phase{PoolState::stopped};  // never degraded: see state()
     bool answered = true;
     std::unique_ptr<ControlSocket> control;
 
@@ -72,6 +78,10 @@ struct PoolManager::Parts {
     NodeSide connect();
     // After the nodes or what is live of [payout] have changed.
     std::expected<void, std::string> renew_payouts();
+    std::vector<std::unique_ptr<Probe>> probes();
+    PoolState state() const;
+    // A refusal unless the pool runs.
+    Outcome<void> require_running() const;
     PoolSummary summary() const;
     // With node_mutex held.
     void keep_scan_position();
@@ -160,7 +170,12 @@ std::expected<void, std::string> PoolManager::Parts::take_commands() {
         .network = config.pool.chain,
         .threshold_sat = [this] { return threshold_sat.load(); },
         .knows_account = [this](std::string_view name) { return knows_account(*slices, name); },
-        .pool_status = [this] { return summary_json(summary()); }};
+        .pool_status = [this] { return summary_json(summary()); },
+        .health = [this](bool probe, std::stop_token stop) -> Outcome<HealthReport> {
+            if (const auto runs = require_running(); !runs) return std::unexpected(runs.error());
+            if (!probe) return health->report();
+            return health->check({clock.steady_ms() + kCommandMs, std::move(stop)});
+        }};
     auto opened =
         ControlSocket::open(dir->root(), control_handlers(std::move(desk)), {}, clock, logger);
     if (!opened) return std::unexpected(opened.error());
@@ -278,9 +293,57 @@ std::expected<void, std::string> PoolManager::Parts::start() {
                                             keep_scan_position();
                                         },
                                         dir->root() / "metrics.prom", registry, clock, logger);
+    health = std::make_unique<HealthMonitor>(probes(), HealthSettings{}, registry, clock, logger);
+    most_connections = static_cast<std::size_t>(config.limits.miners);
     started_ms = clock.steady_ms();
     running = true;
-    return take_commands();
+    if (const auto taken = take_commands(); !taken) return taken;
+    phase = PoolState::running;
+    health->start();
+    return {};
+}
+
+std::vector<std::unique_ptr<Probe>> PoolManager::Parts::probes() {
+    std::vector<ProbedListener> listeners;
+    for (std::size_t i = 0; i < config.stratum.size(); ++i) {
+        const auto& listener = config.stratum[i];
+        listeners.push_back({server->addresses().at(i).text(), !listener.tls_certificate.empty(),
+                             listener.proxy_protocol});
+    }
+    std::vector<std::unique_ptr<Probe>> all;
+    all.push_back(stratum_probe(
+        std::move(listeners),
+        [this] { return server->snapshot().connections >= most_connections.load(); }, clock));
+    all.push_back(log_probe(*log, dir->log_dir(), clock));
+    all.push_back(ledger_probe(*log, *tally, *slices, clock));
+    all.push_back(node_probe({[this] {
+                                  const std::lock_guard lock(node_mutex);
+                                  return node_settings(config);
+                              },
+                              [this] {
+                                  const std::lock_guard lock(node_mutex);
+                                  return nodes.pool->status();
+                              }},
+                             clock));
+    if (payouts) all.push_back(payout_probe(*payouts, clock));
+    return all;
+}
+
+PoolState PoolManager::Parts::state() const {
+    const auto now = phase.load();
+    if (now != PoolState::running) return now;
+    const auto report = health->report();
+    const bool probed = std::ranges::none_of(
+        report.parts, [](const PartHealth& part) { return part.state == HealthState::unknown; });
+    return probed && report.state != HealthState::healthy ? PoolState::degraded
+                                                          : PoolState::running;
+}
+
+Outcome<void> PoolManager::Parts::require_running() const {
+    const auto now = phase.load();
+    if (is_serving(now)) return {};
+    return std::unexpected(OperationRefusal{
+        RefusalKind::wrong_state, fmt::format("the pool is {}, not running", name_of(now))});
 }
 
 std::expected<void, std::string> PoolManager::Parts::renew_payouts() {
@@ -333,6 +396,7 @@ void PoolManager::Parts::keep_scan_position() {
 bool PoolManager::Parts::stop(std::int64_t limit_ms) {
     if (running) logger.info("pool", "stopping: answering the shares under way");
     running = false;
+    if (phase != PoolState::failed) phase = PoolState::stopping;
     const auto deadline_ms = clock.steady_ms() + limit_ms;
     if (server) {
         server->stop_accepting();
@@ -344,6 +408,7 @@ bool PoolManager::Parts::stop(std::int64_t limit_ms) {
     if (facts) facts->stop();
     if (payouts) payouts->stop();
     if (control) control->stop();
+    if (health) health->stop();
     sampler.reset();
     if (settler) settler->stop();
     if (snapshots) snapshots->stop();
@@ -358,6 +423,7 @@ bool PoolManager::Parts::stop(std::int64_t limit_ms) {
     if (log) log->close();
     if (tally) tally->stop();
     nodes = {};
+    if (phase != PoolState::failed) phase = PoolState::stopped;
     return answered;
 }
 
@@ -370,8 +436,12 @@ PoolManager::~PoolManager() {
 }
 
 std::expected<void, std::string> PoolManager::start() {
+    parts_->phase = PoolState::starting;
     auto started = parts_->start();
-    if (!started) parts_->stop(1'000);
+    if (!started) {
+        parts_->phase = PoolState::failed;
+        parts_->stop(1'000);
+    }
     return started;
 }
 
@@ -386,11 +456,15 @@ ReloadReport PoolManager::reload(const Config& wanted) {
     const bool nodes_change = parts.config.nodes != wanted.nodes;
     const bool payout_changes =
         parts.config.payout != payout_of(parts.config.payout, wanted.payout);
-    parts.config.nodes = wanted.nodes;
+    {
+        const std::lock_guard lock(parts.node_mutex);  // the node probe reads them
+        parts.config.nodes = wanted.nodes;
+    }
     parts.config.difficulty = wanted.difficulty;
     const auto threads = parts.config.limits.threads;
     parts.config.limits = wanted.limits;
     parts.config.limits.threads = threads;
+    parts.most_connections = static_cast<std::size_t>(wanted.limits.miners);
     parts.config.log.level = wanted.log.level;
     if (const auto enough = parts.check_files(); !enough) report.problems.push_back(enough.error());
     parts.logger.set_level(wanted.log.level);
@@ -421,6 +495,20 @@ ReloadReport PoolManager::reload(const Config& wanted) {
         report.problems.push_back(ruled.error());
     }
     return report;
+}
+
+PoolState PoolManager::state() const {
+    return parts_->state();
+}
+
+Outcome<HealthReport> PoolManager::coordinate_component_health_check(const CallLimits& limits) {
+    if (const auto runs = parts_->require_running(); !runs) return std::unexpected(runs.error());
+    return parts_->health->check(limits);
+}
+
+Outcome<HealthReport> PoolManager::health() const {
+    if (const auto runs = parts_->require_running(); !runs) return std::unexpected(runs.error());
+    return parts_->health->report();
 }
 
 PoolSummary PoolManager::summary() const {

@@ -1,11 +1,13 @@
 // The only place where parts meet: builds them from the configuration, starts them in order, and
 // stops them in reverse, so that every accepted share is durable and answered before anything ends.
-// Owned by the main thread; status() is safe from any thread.
+// Owned by the main thread; summary(), state() and the operations are safe from any thread.
 #pragma once
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "manager/config.h"
+#include "manager/health.h"
+#include "manager/operation.h"
 #include "manager/payout_desk.h"
 #include "metrics/registry.h"
 
@@ -63,6 +65,13 @@ class PoolManager {
     ReloadReport reload(const Config& wanted);
 
     PoolSummary summary() const;
+    PoolState state() const;
+
+    // Probes every part by a small real piece of its work (health.h). From any thread.
+    Outcome<HealthReport> coordinate_component_health_check(const CallLimits& limits);
+    // As of the last probes, without probing; refused while the pool does not run.
+    Outcome<HealthReport> health() const;
+
     // The bound Stratum addresses ("127.0.0.1:3333"), in the order of the configuration.
     std::vector<std::string> addresses() const;
 

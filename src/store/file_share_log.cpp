@@ -379,7 +379,7 @@ void FileShareLog::Impl::build_frame() {
     }
     late_.fill(frame, batches_taken_);
     frame.records += frame.shares;
-    if (frame.records > 0) return;
+    if (frame.records > 0 || !in_frame_.empty()) return;
     // What came last stands behind shares that have not been taken over yet.
     spare_ = std::move(frame.bytes);
     frame_.reset();

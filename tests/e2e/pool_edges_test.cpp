@@ -11,7 +11,6 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
-#include <sys/resource.h>
 
 namespace adit::tests {
 namespace {
@@ -112,52 +111,6 @@ TEST(PoolLimits, PerAddressCountsTheAddressBehindTheProxy) {
     EXPECT_TRUE(turned_away(pool.port(), "PROXY TCP4 192.0.2.1 127.0.0.1 5556 3333\r\n"));
     EXPECT_EQ(one.request("mining.ping", Json::array())["result"], "pong");
 }
-
-// Files of this process can grow no more, or again. Writes fail with EFBIG as on a full disk with
-// ENOSPC; unlike there, even reserved space is out of reach.
-class FileSizeLimit {
- public:
-    FileSizeLimit() {
-        ::getrlimit(RLIMIT_FSIZE, &before_);
-        previous_ = std::signal(SIGXFSZ, SIG_IGN);
-    }
-    ~FileSizeLimit() {
-        lift();
-        std::signal(SIGXFSZ, previous_);
-    }
-    void impose() const {
-        auto limit = before_;
-        limit.rlim_cur = 1;
-        ::setrlimit(RLIMIT_FSIZE, &limit);
-    }
-    void lift() const { ::setrlimit(RLIMIT_FSIZE, &before_); }
-
- private:
-    rlimit before_{};
-    void (*previous_)(int);
-};
-
-// A pool on a small disk (or, without the right to mount, under a file size limit) that has just
-// told a miner "storage unavailable".
-struct FullDisk {
-    static constexpr std::uint64_t kBytes = 96 << 20;
-
-    SmallDisk disk{kBytes};
-    FileSizeLimit limit;
-
-    void fill() const {
-        if (disk.mounted()) {
-            disk.fill();
-        } else {
-            std::printf("no right to mount: the full disk is a limit on file sizes instead\n");
-            limit.impose();
-        }
-    }
-    void make_room() const {
-        disk.empty();
-        limit.lift();
-    }
-};
 
 TEST(PoolOnAFullDisk, RefusesSharesSendsBlocksAndRecoversWithoutLosingAnything) {
     // Blocks are rare: each that is found gives the log room that was reserved for blocks.

@@ -1,0 +1,48 @@
+// The probes of a running pool's parts (health.h): each does a small real piece of its part's work.
+//
+//   log       an empty batch goes the way of shares: queue, write, fdatasync, answer
+//   ledger    that batch is folded and written by the tally, then all accounts are summed
+//   nodes     every configured node answers a call of its own
+//   stratum   every listener takes a connection and answers mining.subscribe
+//   payouts   one step of the payer, wallet and ledger included
+//
+// What is handed in outlives the probes.
+#pragma once
+
+#include "ledger/journal.h"
+#include "manager/health.h"
+#include "manager/payout_desk.h"
+#include "node/node_pool.h"
+#include "store/file_share_log.h"
+#include "store/tally_thread.h"
+
+#include <filesystem>
+#include <functional>
+
+namespace adit::manager {
+
+// The probe lives until the log is closed.
+std::unique_ptr<Probe> log_probe(share::Recorder& log, std::filesystem::path log_dir,
+                                 const base::Clock& clock);
+std::unique_ptr<Probe> ledger_probe(const store::FileShareLog& log, store::TallyThread& tally,
+                                    ledger::LedgerReader& reader, const base::Clock& clock);
+
+// Nodes may change while the pool runs: both are asked anew each time.
+struct NodeProbeSources {
+    std::function<std::vector<node::NodeSettings>()> nodes;
+    std::function<node::PoolStatus()> status;
+};
+std::unique_ptr<Probe> node_probe(NodeProbeSources sources, const base::Clock& clock);
+
+// A listener as a miner on this machine reaches it.
+struct ProbedListener {
+    std::string address;  // bound; "0.0.0.0:3333" is tried as 127.0.0.1
+    bool tls = false;
+    bool proxy_protocol = false;
+};
+// is_full: whether the limit of connections is reached, when a new one is rightly turned away.
+std::unique_ptr<Probe> stratum_probe(std::vector<ProbedListener> listeners,
+                                     std::function<bool()> is_full, const base::Clock& clock);
+std::unique_ptr<Probe> payout_probe(PayoutDesk& payouts, const base::Clock& clock);
+
+}  // namespace adit::manager
