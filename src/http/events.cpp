@@ -119,8 +119,9 @@ void EventHub::publish(std::string_view topic, std::string_view json) {
     bool ended = false;
     for (auto& subscriber : subscribers_) {
         if (!holds(subscriber.topics, topic)) continue;
-        const bool had_ended = subscriber.stream->finished();
-        if (subscriber.stream->push(text)) continue;
+        const auto stream = subscriber.stream.lock();
+        const bool had_ended = !stream || stream->finished();
+        if (!had_ended && stream->push(text)) continue;
         ended = true;
         if (!had_ended) lagging_.add();
     }
@@ -151,7 +152,7 @@ Response EventHub::subscribe(const Request& request, const std::vector<std::stri
     Response response;
     response.content_type = "text/event-stream";
     response.events = stream;
-    if (!stream->finished()) subscribers_.push_back({std::move(stream), topics});
+    if (!stream->finished()) subscribers_.push_back({stream, topics});
     return response;
 }
 
@@ -184,19 +185,25 @@ void EventHub::close() {
     const std::scoped_lock lock(mutex_);
     closed_ = true;
     for (auto& subscriber : subscribers_) {
-        subscriber.stream->finish("closing", R"({"message":"the pool is stopping"})");
+        if (const auto stream = subscriber.stream.lock())
+            stream->finish("closing", R"({"message":"the pool is stopping"})");
     }
     subscribers_.clear();
 }
 
 std::size_t EventHub::subscribers() const {
     const std::scoped_lock lock(mutex_);
-    return static_cast<std::size_t>(std::ranges::count_if(
-        subscribers_, [](const Subscriber& one) { return !one.stream->finished(); }));
+    return subscribers_.size() -
+           static_cast<std::size_t>(std::ranges::count_if(subscribers_, has_gone));
+}
+
+bool EventHub::has_gone(const Subscriber& subscriber) {
+    const auto stream = subscriber.stream.lock();
+    return !stream || stream->finished();
 }
 
 void EventHub::forget_finished() {
-    std::erase_if(subscribers_, [](const Subscriber& one) { return one.stream->finished(); });
+    std::erase_if(subscribers_, has_gone);
 }
 
 }  // namespace adit::http

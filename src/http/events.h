@@ -93,13 +93,15 @@ class EventHub {
         EventText text;
     };
     struct Subscriber {
-        std::shared_ptr<EventStream> stream;
+        // Owned by the response and then the connection; gone when they are.
+        std::weak_ptr<EventStream> stream;
         std::vector<std::string> topics;
     };
     void keep(Kept event);
     void resume(EventStream& stream, std::string_view last_id,
                 const std::vector<std::string>& topics) const;
     void forget_finished();
+    static bool has_gone(const Subscriber& subscriber);
 
     const EventSettings settings_;
     const std::string epoch_;  // tells the ids of this hub from those of an earlier run
