@@ -140,17 +140,17 @@ class BeastConnection final : public Connection,
         const std::string_view name(message.method_string().data(), message.method_string().size());
         if (parse_method(name)) method_ = name_of(*parse_method(name));
         head_only_ = method_ == "HEAD";
-        request.peer = peer_;
         request.stop = stop_.get_token();
         if (auto refusal = take_fields()) return refusal;
-        if (const auto wait_ms = core_->limiter.take(peer_))
+        request.peer = asker();
+        if (const auto wait_ms = core_->limiter.take(request.peer))
             return too_many(*wait_ms, Rejection::rate);
         auto route = core_->router.match(
             name, std::string_view(message.target().data(), message.target().size()), request);
         if (!route) return std::move(route.error());
         route_ = job_->route = *route;
         if (route_->strict_rate) {
-            if (const auto wait_ms = core_->strict_limiter.take(peer_))
+            if (const auto wait_ms = core_->strict_limiter.take(request.peer))
                 return too_many(*wait_ms, Rejection::strict_rate);
         }
         if (auto refusal = core_->router.authorize(*route_, request)) return refusal;
@@ -181,6 +181,23 @@ class BeastConnection final : public Connection,
             return error_response(400, "bad_host", "send the header Host once");
         }
         return std::nullopt;
+    }
+
+    // Behind a trusted proxy, whom it speaks for: the last address, which it has written itself.
+    net::Address asker() const {
+        const auto& trusted = core_->settings.trusted_proxies;
+        if (std::ranges::find(trusted, peer_.ip_text()) == trusted.end()) return peer_;
+        std::string_view last;
+        for (const auto& [name, value] : job_->request.headers) {
+            if (equal_without_case(name, "x-forwarded-for")) last = value;
+        }
+        last = last.substr(last.rfind(',') + 1);
+        last.remove_prefix(std::min(last.find_first_not_of(' '), last.size()));
+        error_code error;
+        const auto ip = asio::ip::make_address(std::string(last), error);
+        if (error) return peer_;
+        const tcp::endpoint endpoint(ip, peer_.port);
+        return net::Address::from(endpoint.data());
     }
 
     void read_body() {
@@ -248,31 +265,36 @@ class BeastConnection final : public Connection,
     void dispatch() {
         phase_ = Phase::handling;
         job_->request.body = std::move(parser_->get().body());
-        keep_alive_ = parser_->get().keep_alive();
+        keep_alive_ = wants_more();
         arm(route_->timeout);
         watch_for_end();
         const auto number = served_;
-        const bool queued =
-            core_->workers->post([self = shared_from_this(), job = job_, number]() mutable {
-                std::string what;
-                auto response = job->request.stop.stop_requested()
-                                    ? error_response(503, "stopped", "the request was given up")
-                                    : self->core_->router.run(*job->route, job->request, &what);
-                if (!what.empty())
-                    self->core_->log.error("http", "a handler failed",
-                                           {{"route", job->route->pattern}, {"error", what}});
-                job.reset();
-                auto* raw = self.get();
-                asio::post(raw->strand_, [self = std::move(self), number,
-                                          response = std::move(response)]() mutable {
-                    self->handled(number, std::move(response));
-                });
-            });
+        auto& workers = route_->slow ? *core_->slow_workers : *core_->workers;
+        const bool queued = workers.post([self = shared_from_this(), job = job_, number]() mutable {
+            std::string what;
+            auto response = job->request.stop.stop_requested()
+                                ? error_response(503, "stopped", "the request was given up")
+                                : self->core_->router.run(*job->route, job->request, &what);
+            if (!what.empty())
+                self->core_->log.error("http", "a handler failed",
+                                       {{"route", job->route->pattern}, {"error", what}});
+            job.reset();
+            auto* raw = self.get();
+            asio::post(raw->strand_,
+                       [self = std::move(self), number, response = std::move(response)]() mutable {
+                           self->handled(number, std::move(response));
+                       });
+        });
         job_.reset();
         if (queued) return;
         core_->metrics.rejected(Rejection::queue_full);
         respond(retry_response(503, "busy", "all workers are busy; try again soon",
                                std::chrono::seconds(1)));
+    }
+
+    // HTTP/1.0 knew several ways to keep a connection; one request each is what all understand.
+    bool wants_more() const {
+        return parser_->get().version() >= 11 && parser_->get().keep_alive();
     }
 
     void handled(std::uint64_t number, Response response) {
@@ -307,7 +329,7 @@ class BeastConnection final : public Connection,
     // An answer instead of a handler's. The rest of the request may be on its way still.
     void refuse(Response response) {
         unread_ = !parser_->is_done();
-        keep_alive_ = !unread_ && parser_->get().keep_alive();
+        keep_alive_ = !unread_ && wants_more();
         job_.reset();
         respond(std::move(response));
     }

@@ -23,6 +23,8 @@ struct Route {
     auth::Permission permission = auth::Permission::manage_users;
     std::string summary;       // one sentence for the documentation
     bool strict_rate = false;  // the tighter limit per address, for logins and the like
+    // May take seconds: runs on workers of its own, so that the quick routes always find one.
+    bool slow = false;
     std::chrono::milliseconds timeout{10'000};
     Handler handler;
 };

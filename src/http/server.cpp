@@ -82,11 +82,13 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
     }
 
     void close() {
-        asio::post(acceptor_.get_executor(), [self = shared_from_this()] {
-            error_code ignored;
-            self->acceptor_.close(ignored);
-            self->pause_.cancel();
-        });
+        asio::post(acceptor_.get_executor(), [self = shared_from_this()] { self->close_now(); });
+    }
+    // For when no thread runs any longer.
+    void close_now() {
+        error_code ignored;
+        acceptor_.close(ignored);
+        pause_.cancel();
     }
 
  private:
@@ -228,8 +230,12 @@ std::expected<void, std::string> Server::start() {
             return listening;
         }
     }
-    core_->workers = std::make_unique<WorkerPool>(std::max<std::size_t>(settings.workers, 1),
-                                                  settings.most_waiting);
+    const auto pool = [&](std::size_t threads) {
+        return std::make_unique<WorkerPool>(std::max<std::size_t>(threads, 1),
+                                            settings.most_waiting);
+    };
+    core_->workers = pool(settings.workers);
+    core_->slow_workers = pool(settings.slow_workers);
     parts_->work.emplace(parts_->io.get_executor());
     for (const auto& acceptor : parts_->acceptors)
         acceptor->accept();
@@ -254,6 +260,7 @@ void Server::stop(std::chrono::milliseconds drain) {
             connection->cancel();
     }
     core_->workers->stop();
+    core_->slow_workers->stop();
     if (!drained && !core_->wait_for_none(kLastWords)) {
         for (const auto& connection : core_->connections())
             connection->close();
@@ -263,6 +270,8 @@ void Server::stop(std::chrono::milliseconds drain) {
     parts_->io.stop();
     for (auto& thread : parts_->threads)
         thread.join();
+    for (const auto& acceptor : parts_->acceptors)
+        acceptor->close_now();
     parts_->acceptors.clear();
 }
 

@@ -22,6 +22,7 @@ namespace adit::http {
 struct ServerSettings {
     std::vector<std::string> listen = {"127.0.0.1:8080"};  // "host:port"; port 0: any free one
     std::size_t threads = 2;                               // for sockets
+    std::size_t slow_workers = 4;                          // for handlers of routes that are slow
     std::size_t workers = 4;                               // for handlers
     std::size_t most_waiting = 64;  // requests that wait for a worker; more get a 503
     std::uint32_t max_connections = 512;
@@ -34,6 +35,9 @@ struct ServerSettings {
     std::chrono::milliseconds idle_timeout{60'000};   // between requests
     std::chrono::milliseconds write_timeout{30'000};  // for 1 MiB; larger answers have more
     std::chrono::milliseconds heartbeat{15'000};      // of event streams
+    // Addresses, without port, of reverse proxies whose X-Forwarded-For is believed. The limits per
+    // address and Request::peer then go by the address that they name; connections by the proxy's.
+    std::vector<std::string> trusted_proxies;
     Rate rate{50, 200};
     Rate strict_rate{0.2, 10};  // for routes with strict_rate
 };

@@ -33,6 +33,7 @@ struct ServerCore {
     net::ConnectionBudget budget;
     net::PerAddressLimits per_address;
     std::unique_ptr<WorkerPool> workers;
+    std::unique_ptr<WorkerPool> slow_workers;
     std::atomic<bool> draining{false};
 
     void enter(Connection* key, std::weak_ptr<Connection> connection);

@@ -36,7 +36,7 @@ TEST_F(ServerTest, AnswersAndKeepsTheConnection) {
     EXPECT_EQ(client.read_answer().header("Connection"), "close");
     EXPECT_TRUE(client.at_end());
     RawClient old(address_);
-    old.send("GET /hello HTTP/1.0\r\n\r\n");
+    old.send("GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     EXPECT_EQ(old.read_answer().status, 200U);
     EXPECT_TRUE(old.at_end());
 }
@@ -244,6 +244,31 @@ TEST_F(ServerTest, LimitsRequestsOfAnAddress) {
     EXPECT_EQ(rejected("rate"), 1U);
     RawClient another(address_);
     EXPECT_EQ(another.get("/hello").status, 429U);
+}
+
+TEST_F(ServerTest, BelievesOnlyTrustedProxiesAboutAddresses) {
+    settings_.rate = {.per_s = 0.001, .burst = 1};
+    add(Method::get, "/peer",
+        [](const Request& request) { return json_response(request.peer.ip_text()); });
+    const auto ask = [this](std::string_view forwarded) {
+        RawClient client(address_);
+        client.send(
+            fmt::format("GET /peer HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: {}\r\n\r\n", forwarded));
+        return client.read_answer();
+    };
+    start();
+    EXPECT_EQ(ask("192.0.2.1").body, "127.0.0.1");
+    EXPECT_EQ(ask("192.0.2.2").status, 429U);
+    server_.reset();
+    settings_.trusted_proxies = {"127.0.0.1"};
+    start();
+    // What stands before the last address came from the client.
+    EXPECT_EQ(ask("203.0.113.9, 192.0.2.1").body, "192.0.2.1");
+    EXPECT_EQ(ask("203.0.113.8,192.0.2.1").status, 429U);
+    EXPECT_EQ(ask("203.0.113.7\r\nX-Forwarded-For: 192.0.2.1").status, 429U);
+    EXPECT_EQ(ask("2001:db8::1").body, "2001:db8::1");
+    EXPECT_EQ(ask("nonsense").body, "127.0.0.1");
+    EXPECT_EQ(ask("").status, 429U);
 }
 
 TEST_F(ServerTest, LimitsChosenRoutesMoreStrictly) {

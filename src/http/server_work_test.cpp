@@ -91,6 +91,30 @@ TEST_F(ServerWorkTest, ShedsWorkWhenAllWorkersAreBusy) {
     EXPECT_EQ(other.get("/hello").status, 200U);
 }
 
+TEST_F(ServerWorkTest, KeepsWorkersForQuickRoutesWhileSlowOnesRun) {
+    settings_.workers = 1;
+    settings_.slow_workers = 1;
+    add_gated();
+    add_echo();
+    router_.add({.method = Method::get,
+                 .pattern = "/slow",
+                 .permission = auth::Permission::anyone,
+                 .summary = "For a test.",
+                 .slow = true,
+                 .handler = router_.routes().front().handler});
+    start();
+    RawClient slow(address_);
+    RawClient slower(address_);
+    slow.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+    slower.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+    ASSERT_TRUE(entered_.wait());
+    RawClient quick(address_);
+    EXPECT_EQ(quick.get("/hello").status, 200U);
+    go_.raise();
+    EXPECT_EQ(slow.read_answer().status, 200U);
+    EXPECT_EQ(slower.read_answer().status, 200U);
+}
+
 TEST_F(ServerWorkTest, ServesManyConnectionsAtOnce) {
     settings_.max_connections_per_address = 0;
     settings_.most_waiting = 1'000;
@@ -173,6 +197,21 @@ TEST_F(ServerWorkTest, SaysWhyItCannotListen) {
         EXPECT_THAT(started.error(), HasSubstr(row.words));
         EXPECT_THAT(started.error(), HasSubstr(row.listen));
     }
+}
+
+TEST_F(ServerWorkTest, FreesItsPortWhenItStops) {
+    add_echo();
+    start();
+    server_->stop(std::chrono::milliseconds(0));
+    settings_.listen = {address_.text()};
+    metrics::Registry registry;
+    Server next(settings_, router_, clock_, registry, log_);
+    const auto started = next.start();
+    ASSERT_TRUE(started) << started.error();
+    RawClient client(address_);
+    EXPECT_EQ(client.get("/hello").status, 200U);
+    // Stopping again does no harm.
+    server_->stop(std::chrono::milliseconds(0));
 }
 
 TEST_F(ServerWorkTest, ListensOnSeveralAddresses) {
