@@ -1,8 +1,8 @@
 #include "manager/config_reader.h"
 
-#include <toml++/toml.h>
+#include "base/nearest.h"
 
-#include <numeric>
+#include <toml++/toml.h>
 
 namespace adit::manager {
 
@@ -139,7 +139,7 @@ void TableReader::finish() {
         if (std::find(node_->known.begin(), node_->known.end(), name) != node_->known.end()) {
             continue;
         }
-        const auto suggestion = nearest(name, node_->known);
+        const auto suggestion = base::nearest(name, node_->known);
         node_->fault(&value, fmt::format("unknown key {}{}", node_->prefix, name),
                      suggestion ? fmt::format("\"{}\"", *suggestion)
                                 : "a key that docs/configuration.md lists, or remove the line");
@@ -171,31 +171,6 @@ TableReader ConfigDocument::root() {
 
 const std::vector<ConfigFault>& ConfigDocument::faults() const {
     return state_->faults;
-}
-
-std::optional<std::string> nearest(std::string_view word,
-                                   const std::vector<std::string>& candidates) {
-    std::optional<std::string> best;
-    std::size_t best_distance =
-        std::min(std::max<std::size_t>(2, word.size() / 3), word.size() / 2) + 1;
-    for (const auto& candidate : candidates) {
-        std::vector<std::size_t> row(candidate.size() + 1);
-        std::iota(row.begin(), row.end(), 0u);
-        for (std::size_t i = 0; i < word.size(); ++i) {
-            std::size_t diagonal = row[0];
-            row[0] = i + 1;
-            for (std::size_t j = 0; j < candidate.size(); ++j) {
-                const auto replaced = diagonal + (word[i] == candidate[j] ? 0 : 1);
-                diagonal = row[j + 1];
-                row[j + 1] = std::min({row[j + 1] + 1, row[j] + 1, replaced});
-            }
-        }
-        if (row.back() < best_distance) {
-            best_distance = row.back();
-            best = candidate;
-        }
-    }
-    return best;
 }
 
 }  // namespace adit::manager

@@ -55,8 +55,4 @@ class ConfigDocument {
     std::unique_ptr<State> state_;
 };
 
-// The candidate that needs the fewest edits to become `word`, if those are few.
-std::optional<std::string> nearest(std::string_view word,
-                                   const std::vector<std::string>& candidates);
-
 }  // namespace adit::manager

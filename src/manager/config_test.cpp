@@ -147,10 +147,5 @@ TEST(Config, TellsWhatCanChangeWhileRunning) {
     EXPECT_THAT(changes.needs_restart, ElementsAre("pool.address", "stratum"));
 }
 
-TEST(Nearest, SuggestsOnlyWhatIsClose) {
-    EXPECT_EQ(nearest("lisen", {"listen", "tls"}), "listen");
-    EXPECT_FALSE(nearest("frobnicate", {"listen", "tls"}));
-}
-
 }  // namespace
 }  // namespace adit::manager
