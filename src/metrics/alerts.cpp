@@ -332,8 +332,9 @@ std::expected<void, std::string> AlertEngine::restore(base::ByteSpan bytes, Tick
         row.state.since_wall_ms = reader.le<std::int64_t>();
         row.state.told_wall_ms = reader.le<std::int64_t>();
         row.state.value = read_double(reader);
-        if (std::max(std::abs(row.state.since_wall_ms), std::abs(row.state.told_wall_ms)) > kFar)
-            reader.fail();
+        for (const auto ms : {row.state.since_wall_ms, row.state.told_wall_ms}) {
+            if (ms > kFar || ms < -kFar) reader.fail();
+        }
         row.state.valued_ms = now.steady_ms;
     }
     std::map<std::string, std::int64_t> silent;

@@ -66,7 +66,7 @@ TEST(HistoryForm, DropsSeriesWhoseNameMeansSomethingElseNow) {
     Registry registry;
     History history(registry);
     ASSERT_TRUE(history.restore(some_history()));
-    registry.gauge("adit_a_total", "a gauge now");
+    ASSERT_TRUE(history.add("adit_a_total", SeriesKind::gauge, [] { return 1.0; }));
     history.tick({kStart + 200'000, 0});
     EXPECT_EQ(history.points("adit_a_total", Resolution::second, 0, kEnd).size(), 1u);
 }
