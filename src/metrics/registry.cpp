@@ -72,7 +72,9 @@ Registry::Entry& Registry::find(std::string_view name, std::string_view help, in
     for (auto& entry : family->entries) {
         if (entry.labels == labels) return entry;
     }
-    return family->entries.emplace_back(std::move(labels), std::move(bounds));
+    auto& made = family->entries.emplace_back(std::move(labels), std::move(bounds));
+    size_.fetch_add(1, std::memory_order_release);
+    return made;
 }
 
 Counter& Registry::counter(std::string_view name, std::string_view help, Labels labels) {
@@ -114,6 +116,17 @@ std::string Registry::text() const {
     std::ostringstream stream;
     prometheus::TextSerializer{}.Serialize(stream, families);
     return stream.str();
+}
+
+void Registry::visit(const std::function<void(const MetricView&)>& see) const {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, family] : families_) {
+        for (const auto& entry : family->entries) {
+            see({name, entry.labels, family->type == kCounter ? &entry.counter : nullptr,
+                 family->type == kGauge ? &entry.gauge : nullptr,
+                 family->type == kHistogram ? &entry.histogram : nullptr});
+        }
+    }
 }
 
 std::vector<double> latency_bounds_ms() {

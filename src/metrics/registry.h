@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -54,6 +55,15 @@ class Histogram {
 // Name and value, such as {{"reason", "duplicate"}}.
 using Labels = std::map<std::string, std::string>;
 
+// One metric as visit() shows it: exactly one pointer is set, and stays valid with the registry.
+struct MetricView {
+    std::string_view name;
+    const Labels& labels;
+    const Counter* counter = nullptr;
+    const Gauge* gauge = nullptr;
+    const Histogram* histogram = nullptr;
+};
+
 class Registry {
  public:
     // The metric of this name and these labels, created at the first call. Names follow Prometheus:
@@ -64,6 +74,11 @@ class Registry {
                          Labels labels = {});
     // Prometheus text exposition format 0.0.4 of all metrics.
     std::string text() const;
+    // Shows every metric, by name, then in the order of creation. The registry is locked meanwhile:
+    // `see` must not create metrics.
+    void visit(const std::function<void(const MetricView&)>& see) const;
+    // How many metrics there are; they are never removed, so an equal size means the same metrics.
+    std::size_t size() const { return size_.load(std::memory_order_acquire); }
 
  private:
     struct Entry;
@@ -73,6 +88,7 @@ class Registry {
 
     mutable std::mutex mutex_;
     std::map<std::string, std::shared_ptr<Family>, std::less<>> families_;
+    std::atomic<std::size_t> size_{0};
 };
 
 // Upper bounds in milliseconds from 0.1 to 10,000 for latencies.

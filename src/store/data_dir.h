@@ -21,6 +21,7 @@ class DataDir {
     std::filesystem::path log_dir() const { return root_ / "log"; }
     std::filesystem::path blocks_dir() const { return root_ / "blocks"; }
     std::filesystem::path scan_file() const { return root_ / "scan"; }
+    std::filesystem::path history_file() const { return root_ / "history"; }
     std::filesystem::path extranonce_file() const { return root_ / "extranonce"; }
 
  private:
