@@ -93,6 +93,23 @@ void SqlJournal::post(std::span<const Transfer> transfers) {
     auto add = connection_.prepare(kSql);
     for (const auto& transfer : transfers)
         insert_transfer(add, transfer);
+    insert_postings(transfers);
+}
+
+// What leads from a time to the transfers made then.
+void SqlJournal::insert_postings(std::span<const Transfer> transfers) {
+    auto add = connection_.prepare(
+        "INSERT INTO postings (time_ms, reference, purpose, transition) VALUES ($1, $2, $3, $4) "
+        "ON CONFLICT DO NOTHING");
+    std::set<std::tuple<std::int64_t, chain::Hash256, ledger::Purpose, std::uint32_t>> added;
+    for (const auto& transfer : transfers) {
+        const auto& id = transfer.id;
+        if (!added.emplace(transfer.time_ms, id.reference, id.purpose, id.transition).second) {
+            continue;
+        }
+        add.bind(transfer.time_ms).bind(id.reference).bind(static_cast<int>(id.purpose));
+        add.bind(id.transition).run();
+    }
 }
 
 void SqlJournal::insert_transfer(SqlStatement& add, const Transfer& transfer) {
@@ -301,6 +318,14 @@ void SqlJournal::put_snapshot(const share::SnapshotRecord& snapshot) {
     static const auto kSql = upsert_of("snapshots", "instance, id, record", 2);
     auto add = connection_.prepare(kSql);
     add.bind(instance_).bind(to_column(snapshot.id)).bind(base::ByteSpan(record)).run();
+}
+
+void SqlJournal::forget_snapshots(std::uint64_t after, std::uint64_t upto) {
+    auto forget = connection_.prepare(
+        "DELETE FROM snapshots WHERE instance = $1 AND id > $2 AND id <= $3 AND NOT EXISTS "
+        "(SELECT 1 FROM blocks WHERE blocks.instance = snapshots.instance "
+        "AND blocks.snapshot = snapshots.id)");
+    forget.bind(instance_).bind(to_column(after)).bind(to_column(upto)).run();
 }
 
 }  // namespace adit::store

@@ -52,6 +52,7 @@ class SqlJournal final : public ledger::Journal {
                                                   std::uint64_t id) override;
     std::uint64_t last_snapshot(ledger::InstanceId instance) override;
     void put_snapshot(const share::SnapshotRecord& snapshot) override;
+    void forget_snapshots(std::uint64_t after, std::uint64_t upto) override;
 
     std::optional<ledger::PayoutRow> payout(share::PayoutId id) override;
     void put_payout(const ledger::PayoutRow& payout) override;
@@ -81,6 +82,7 @@ class SqlJournal final : public ledger::Journal {
     Account& account(std::string_view name);
     std::vector<ledger::BlockRow> read_blocks(SqlStatement& row);
     void insert_transfer(SqlStatement& add, const ledger::Transfer& transfer);
+    void insert_postings(std::span<const ledger::Transfer> transfers);
 
     SqlConnection& connection_;
     ledger::InstanceId instance_;

@@ -85,6 +85,9 @@ class SqlLedger final : public ledger::SliceStore, public ledger::LedgerReader {
     Stored<std::optional<share::SettingsRecord>> settings_of(std::string_view account) override;
     Stored<std::vector<share::SettingsRecord>> all_settings() override;
     Stored<std::vector<ledger::PayoutRow>> payout_rows() override;
+    Stored<std::vector<ledger::PayoutRow>> open_payouts() override;
+    Stored<std::vector<ledger::PayoutRow>> payouts_after(std::int64_t created_ms) override;
+    Stored<ledger::PayoutTotals> payout_totals() override;
     Stored<std::optional<ledger::PayoutRow>> payout_row(share::PayoutId id) override;
     Stored<std::vector<share::Payee>> payees_of(share::PayoutId id) override;
     Stored<std::vector<share::PayoutSignedRecord>> attempts_of(share::PayoutId id) override;
