@@ -147,6 +147,20 @@ class SqlTransaction {
     bool open_ = true;
 };
 
+// What is read until it ends is of one moment; nobody waits for it.
+class SqlView {
+ public:
+    explicit SqlView(SqlConnection& connection) : connection_(connection) {
+        connection_.begin_read();
+    }
+    ~SqlView() { connection_.rollback(); }
+    SqlView(const SqlView&) = delete;
+    SqlView& operator=(const SqlView&) = delete;
+
+ private:
+    SqlConnection& connection_;
+};
+
 // Decimal digits; nullopt for anything that is no unsigned 128-bit integer.
 std::string to_decimal(base::U128 value);
 std::optional<base::U128> from_decimal(std::string_view digits);

@@ -255,6 +255,28 @@ void SqlJournal::slices_down(const ledger::SliceRef& from, const SliceCache::Vis
     cache.walk(from, all_fold_points(connection_), read, visit);
 }
 
+void SqlJournal::keep_slices() {
+    const auto floor = oldest_needed();
+    if (cache_ == nullptr || !floor) return;
+    cache_->keep_up(*floor, all_fold_points(connection_),
+                    [&](const ledger::SliceRef& below, const ledger::SliceRef& end,
+                        const SliceCache::Visit& each) { return read_slices(below, end, each); });
+}
+
+// Where the last window began; windows move on. nullopt: the last block was divided by something
+// else than work of the ledger.
+std::optional<ledger::SliceRef> SqlJournal::oldest_needed() {
+    auto row = connection_.prepare(
+        "SELECT oldest_start, oldest_sequence, oldest_instance FROM blocks WHERE reward_sat > 0 "
+        "ORDER BY time_ms DESC LIMIT 1");
+    if (!row.step()) return ledger::SliceRef{};
+    RowReader from(row);
+    ledger::SliceRef oldest;
+    oldest.slice = from.slice();
+    oldest.instance = from.integer<InstanceId>();
+    return oldest == ledger::SliceRef{} ? std::nullopt : std::optional(oldest);
+}
+
 // All groups below the one and not below the other, newest first. False: `visit` said so.
 bool SqlJournal::read_slices(const ledger::SliceRef& below, const ledger::SliceRef& floor,
                              const SliceCache::Visit& visit) {

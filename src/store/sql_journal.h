@@ -20,6 +20,9 @@ class SqlJournal final : public ledger::Journal {
                SliceCache* cache = nullptr)
         : connection_(connection), instance_(instance), slice_s_(slice_s), cache_(cache) {}
 
+    // Brings the cache up to date, so that the next block's window reads little. The window of the
+    // last block says how far down.
+    void keep_slices();
     // Writes what is still kept back. Before the commit.
     void finish();
 
@@ -76,6 +79,7 @@ class SqlJournal final : public ledger::Journal {
     };
     using Names = std::unordered_map<share::AccountId, std::string>;
 
+    std::optional<ledger::SliceRef> oldest_needed();
     bool read_slices(const ledger::SliceRef& below, const ledger::SliceRef& floor,
                      const SliceCache::Visit& visit);
     void load_balances();

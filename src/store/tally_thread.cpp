@@ -96,6 +96,9 @@ bool TallyThread::wait_folded(share::LogPosition position, std::int64_t timeout_
 }
 
 void TallyThread::run(std::stop_token stop) {
+    if (const auto warm = store_.warm_up(); !warm) {
+        logger_.warning("store", "the ledger cannot be read ahead", {{"error", warm.error()}});
+    }
     follow(stop);
     {
         const std::lock_guard lock(pause_mutex_);
