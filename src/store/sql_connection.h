@@ -109,6 +109,8 @@ class SqlConnection {
     // After an error nobody knows whether it happened.
     virtual void commit() = 0;
     virtual void rollback() noexcept = 0;
+    // What the database puts off until its writer has the time.
+    virtual void tidy_up() {}
     // Nothing works any more; open another one.
     virtual bool is_lost() const { return false; }
 

@@ -63,6 +63,7 @@ class SqlLedger final : public ledger::SliceStore, public ledger::LedgerReader {
     // SliceStore: all of it is of the settings' instance.
     Stored<std::optional<ledger::FoldPoint>> fold_point() override;
     Stored<void> apply(const ledger::TallyDelta& delta) override;
+    Stored<void> tidy_up() override;
     Stored<void> warm_up() override;
     Stored<ledger::Sum> account_work_since(share::AccountId account, std::int64_t start_s) override;
     Stored<ledger::Sum> worker_work_since(share::WorkerId worker, std::int64_t start_s) override;

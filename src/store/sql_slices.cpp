@@ -124,6 +124,10 @@ Stored<void> SqlLedger::apply(const TallyDelta& delta) {
     });
 }
 
+Stored<void> SqlLedger::tidy_up() {
+    return with(writer_, true, [](SqlConnection& connection) { connection.tidy_up(); });
+}
+
 Stored<void> SqlLedger::warm_up() {
     return with(writer_, true, [&](SqlConnection& connection) {
         auto slices = std::exchange(slice_cache_, SliceCache());

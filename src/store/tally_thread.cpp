@@ -188,6 +188,10 @@ bool TallyThread::flush() {
             folded_ = pending_->after.log.position;
         }
         folded_changed_.notify_all();
+        // Nothing that was applied depends on it, and it is tried again after the next.
+        if (const auto tidied = store_.tidy_up(); !tidied) {
+            logger_.warning("store", "the ledger cannot be tidied up", {{"error", tidied.error()}});
+        }
     }
     pending_.reset();
     return true;

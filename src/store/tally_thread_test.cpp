@@ -204,6 +204,10 @@ class DoubtfulStore final : public ledger::SliceStore {
         if (failures > 0 && failures-- > 0) return std::unexpected("commit: disk I/O error");
         return done;
     }
+    ledger::Stored<void> tidy_up() override {
+        ++tidied_up;
+        return inner_.tidy_up();
+    }
     ledger::Stored<void> warm_up() override {
         EXPECT_EQ(applied, 0);
         ++warmed_up;
@@ -235,6 +239,7 @@ class DoubtfulStore final : public ledger::SliceStore {
     int failures = 1;
     int applied = 0;
     int warmed_up = 0;
+    int tidied_up = 0;
 
  private:
     ledger::SliceStore& inner_;
@@ -253,6 +258,7 @@ TEST_F(TallyThreadTest, CountsOnceWhatWasAppliedAndReportedAsFailed) {
     EXPECT_EQ(slices_->pool_work_since(0)->shares, 3u);
     EXPECT_GT(doubtful.applied, 0);
     EXPECT_EQ(doubtful.warmed_up, 1);
+    EXPECT_GT(doubtful.tidied_up, 0);
 }
 
 // The server drops every connection, or a transaction is said to have failed, before any step and
