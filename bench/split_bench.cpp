@@ -1,8 +1,10 @@
 // How long the reward of a block takes to divide and to post: a PPLNS window over slices of many
 // accounts, measured and split in memory (as audits do) and in the SQLite ledger, and the whole
 // step from a fact in the log to the commit of what follows from it.
-// Usage: split_bench [--quick] [--accounts N] [--stretches N] [--rounds N] [--dir DIR]
+// Usage: split_bench [--quick] [--accounts N] [--stretches N] [--rounds N] [--blocks N] [--dir DIR]
 // The window covers all stretches but half of the oldest one: accounts x stretches slices.
+// --blocks: only the whole step, for so many blocks one after the other with a stretch of work
+// between two; the first, the median and the longest of them.
 #include "bench_program.h"
 #include "ledger/bookkeeper.h"
 #include "ledger/memory_journal.h"
@@ -29,6 +31,7 @@ struct Settings {
     share::AccountId accounts = 10'000;
     std::int64_t stretches = 100;
     int rounds = 5;
+    int blocks = 0;
 };
 
 void expect(const ledger::Stored<void>& done) {
@@ -71,9 +74,9 @@ class Work {
         return delta;
     }
     // Found now; its piece closes the slice.
-    ledger::FoundBlock block(std::uint8_t number) const {
+    ledger::FoundBlock block(std::uint32_t number) const {
         ledger::FoundBlock found;
-        found.block.hash.bytes[0] = number;
+        base::store_le(found.block.hash.bytes.data(), number);
         found.block.bits = kBits;
         found.block.job = 1;
         found.block.account = 1;
@@ -135,15 +138,34 @@ share::BlockFactRecord fact_of(const ledger::FoundBlock& found, share::BlockFact
     return fact;
 }
 
-void run_sqlite(const Settings& settings) {
-    store::SqlLedgerSettings opened;
-    opened.database = (settings.dir / "ledger.sqlite").string();
-    opened.slice_s = kSliceSeconds;
-    auto ledger = store::SqlLedger::open(opened);
+std::unique_ptr<store::SqlLedger> open_sqlite(const store::SqlLedgerSettings& settings) {
+    auto ledger = store::SqlLedger::open(settings);
     if (!ledger) throw std::runtime_error(ledger.error());
+    return std::move(*ledger);
+}
+
+store::SqlLedgerSettings sqlite_settings(const Settings& settings) {
+    store::SqlLedgerSettings sqlite;
+    sqlite.database = (settings.dir / "ledger.sqlite").string();
+    sqlite.slice_s = kSliceSeconds;
+    return sqlite;
+}
+
+// As the tally begins.
+std::unique_ptr<store::SqlLedger> open_after_start(const store::SqlLedgerSettings& settings) {
+    auto ledger = open_sqlite(settings);
+    const Stopwatch time;
+    expect(ledger->warm_up());
+    fmt::print("reading ahead after a start: {:.0f} ms\n", time.ms());
+    return ledger;
+}
+
+void run_sqlite(const Settings& settings) {
+    const auto opened = sqlite_settings(settings);
+    auto ledger = open_sqlite(opened);
     Work work(settings);
     for (std::int64_t number = 0; number < settings.stretches; ++number)
-        expect((*ledger)->apply(work.stretch(number)));
+        expect(ledger->apply(work.stretch(number)));
     const auto first = work.block(1);
     {
         store::SqliteConnection connection(opened.database, store::SqliteMode::write);
@@ -159,19 +181,61 @@ void run_sqlite(const Settings& settings) {
         split("in SQLite after an earlier split", settings, first,
               [&](const auto& row) { return run(row, &cache); });
     }
+    ledger = open_after_start(opened);
     const auto fold = [&](std::string_view what, const ledger::TallyDelta& delta) {
         const Stopwatch time;
-        expect((*ledger)->apply(delta));
+        expect(ledger->apply(delta));
         fmt::print("{}, from the fact to the commit in SQLite: {:.1f} ms\n", what, time.ms());
+        expect(ledger->tidy_up());
     };
-    for (std::uint8_t number = 1; number <= settings.rounds; ++number) {
-        const auto found = number == 1 ? first : work.block(number);
-        expect((*ledger)->apply(work.fact(found)));
-        fold(number == 1 ? "confirming (window, split, credits) after a start"
-                         : "confirming (window, split, credits)",
+    for (int number = 1; number <= settings.rounds; ++number) {
+        const auto found = number == 1 ? first : work.block(static_cast<std::uint32_t>(number));
+        expect(ledger->apply(work.fact(found)));
+        fold("confirming (window, split, credits)",
              work.fact(fact_of(found, share::BlockFact::confirmed)));
         fold("maturing (posting the credits)", work.fact(fact_of(found, share::BlockFact::mature)));
     }
+}
+
+void print_times(std::string_view what, std::vector<double> times) {
+    const auto first = times.front();
+    std::ranges::sort(times);
+    fmt::print(
+        "{}, {} blocks, from the fact to the commit: first {:.0f}, median {:.0f}, max {:.0f} ms\n",
+        what, times.size(), first, times[times.size() / 2], times.back());
+}
+
+// A ledger that grows: does a block cost the same however many there are?
+void run_blocks(const Settings& settings) {
+    const auto opened = sqlite_settings(settings);
+    auto ledger = open_sqlite(opened);
+    Work work(settings);
+    std::int64_t stretch = 0;
+    while (stretch < settings.stretches)
+        expect(ledger->apply(work.stretch(stretch++)));
+    ledger = open_after_start(opened);
+    std::vector<double> confirming;
+    std::vector<double> maturing;
+    std::vector<double> tidying;
+    const auto fold = [&](std::vector<double>& times, const ledger::TallyDelta& delta) {
+        const Stopwatch time;
+        expect(ledger->apply(delta));
+        times.push_back(time.ms());
+        // As the tally does when it has told that the fact is folded.
+        const Stopwatch tidying_time;
+        expect(ledger->tidy_up());
+        tidying.push_back(tidying_time.ms());
+    };
+    for (int number = 1; number <= settings.blocks; ++number) {
+        const auto found = work.block(static_cast<std::uint32_t>(number));
+        expect(ledger->apply(work.fact(found)));
+        fold(confirming, work.fact(fact_of(found, share::BlockFact::confirmed)));
+        fold(maturing, work.fact(fact_of(found, share::BlockFact::mature)));
+        expect(ledger->apply(work.stretch(stretch++)));
+    }
+    print_times("confirming (window, split, credits)", confirming);
+    print_times("maturing (posting the credits)", maturing);
+    fmt::print("tidying up after one of them: at most {:.0f} ms\n", std::ranges::max(tidying));
 }
 
 }  // namespace
@@ -195,20 +259,27 @@ int main(int argc, char** argv) {
         } else if (argument == "--rounds" && has_value &&
                    bench::read_number(argv[i + 1], settings.rounds)) {
             ++i;
+        } else if (argument == "--blocks" && has_value &&
+                   bench::read_number(argv[i + 1], settings.blocks)) {
+            ++i;
         } else if (argument == "--dir" && has_value) {
             parent = argv[++i];
         } else {
             fmt::print(stderr,
                        "usage: split_bench [--quick] [--accounts N] [--stretches N] [--rounds N] "
-                       "[--dir DIR]\n");
+                       "[--blocks N] [--dir DIR]\n");
             return 2;
         }
     }
     try {
         const bench::ScratchDir scratch(parent);
         settings.dir = scratch.path();
-        run_memory(settings);
-        run_sqlite(settings);
+        if (settings.blocks > 0) {
+            run_blocks(settings);
+        } else {
+            run_memory(settings);
+            run_sqlite(settings);
+        }
     } catch (const std::exception& error) {
         fmt::print(stderr, "{}\n", error.what());
         return 1;

@@ -50,6 +50,11 @@ concept PayoutRecord =
 template <class T>
 concept PlacedRecord = std::same_as<T, share::RulesRecord> || std::same_as<T, share::ExplainRecord>;
 
+// With this one as the last snapshot.
+std::uint64_t last_forgotten(std::uint64_t last) {
+    return last > kKeptSnapshots ? last - kKeptSnapshots : 0;
+}
+
 }  // namespace
 
 std::optional<FactRefusal> Bookkeeper::apply(const Fact& fact) {
@@ -132,6 +137,7 @@ std::optional<FactRefusal> Bookkeeper::on(const share::SnapshotRecord& snapshot)
     if (work == 0) return FactRefusal::bad_amounts;
     // Nothing can fail from here.
     journal_.put_snapshot(snapshot);
+    journal_.forget_snapshots(last_forgotten(last), last_forgotten(snapshot.id));
     return std::nullopt;
 }
 

@@ -8,6 +8,11 @@
 
 namespace adit::ledger {
 
+// How many snapshots of a log are kept for jobs and for blocks that are still to be told of; older
+// ones only if a block refers to them. One is taken for each new tip and every ten minutes: this is
+// a day or more.
+inline constexpr std::uint64_t kKeptSnapshots = 300;
+
 class Bookkeeper {
  public:
     explicit Bookkeeper(Journal& journal) : journal_(journal) {}

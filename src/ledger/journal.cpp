@@ -135,6 +135,10 @@ std::string_view name_of(BlockState state) {
     return "unknown";
 }
 
+bool is_final(PayoutState state) {
+    return state == PayoutState::cancelled || state == PayoutState::buried;
+}
+
 std::string_view name_of(PayoutState state) {
     switch (state) {
         case PayoutState::waiting_approval:

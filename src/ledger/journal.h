@@ -173,6 +173,8 @@ enum class PayoutState : std::uint8_t {
 };
 inline constexpr std::size_t kPayoutStates = 7;
 std::string_view name_of(PayoutState state);
+// Nothing will come of it any more.
+bool is_final(PayoutState state);
 // The state that a fact leads to.
 PayoutState state_after(share::PayoutFact fact);
 
@@ -288,6 +290,8 @@ class Journal {
     // 0: none yet.
     virtual std::uint64_t last_snapshot(InstanceId instance) = 0;
     virtual void put_snapshot(const share::SnapshotRecord& snapshot) = 0;
+    // Those of the present log with after < id <= upto that no block refers to.
+    virtual void forget_snapshots(std::uint64_t after, std::uint64_t upto) = 0;
 
     virtual std::optional<PayoutRow> payout(share::PayoutId id) = 0;
     virtual void put_payout(const PayoutRow& payout) = 0;
@@ -306,6 +310,14 @@ class Journal {
 };
 
 // --- questions --------------------------------------------------------------------------------
+
+// All payouts there ever were, in numbers.
+struct PayoutTotals {
+    std::array<std::uint64_t, kPayoutStates> by_state{};
+    share::PayoutId last = 0;  // the newest; 0: none yet
+    std::int64_t last_created_ms = 0;
+    friend bool operator==(const PayoutTotals&, const PayoutTotals&) = default;
+};
 
 struct BalanceRow {
     std::string account;
@@ -330,6 +342,10 @@ class LedgerReader {
     virtual Stored<std::optional<share::SettingsRecord>> settings_of(std::string_view account) = 0;
     virtual Stored<std::vector<share::SettingsRecord>> all_settings() = 0;  // by account
     virtual Stored<std::vector<PayoutRow>> payout_rows() = 0;               // by id
+    // Those that are not final, and those whose intent is younger than this; both by id.
+    virtual Stored<std::vector<PayoutRow>> open_payouts() = 0;
+    virtual Stored<std::vector<PayoutRow>> payouts_after(std::int64_t created_ms) = 0;
+    virtual Stored<PayoutTotals> payout_totals() = 0;
     virtual Stored<std::optional<PayoutRow>> payout_row(share::PayoutId id) = 0;
     virtual Stored<std::vector<share::Payee>> payees_of(share::PayoutId id) = 0;
     virtual Stored<std::vector<share::PayoutSignedRecord>> attempts_of(share::PayoutId id) = 0;

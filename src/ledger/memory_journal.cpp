@@ -103,6 +103,7 @@ std::optional<BlockRow> MemoryJournal::block(const chain::Hash256& hash) {
 void MemoryJournal::put_block(const BlockRow& block) {
     const auto& hash = block.found.block.hash;
     blocks_.insert_or_assign(hash, block);
+    snapshots_of_blocks_.emplace(block.instance, block.found.block.snapshot);
     found_.insert_or_assign(place_of(block), hash);
     closed_.insert_or_assign(SliceRef{block.found.slice, block.instance}, block.found.time_ms);
 }
@@ -192,6 +193,13 @@ std::uint64_t MemoryJournal::last_snapshot(InstanceId instance) {
 
 void MemoryJournal::put_snapshot(const share::SnapshotRecord& snapshot) {
     snapshots_.insert_or_assign({instance_, snapshot.id}, snapshot);
+}
+
+void MemoryJournal::forget_snapshots(std::uint64_t after, std::uint64_t upto) {
+    auto at = snapshots_.upper_bound({instance_, after});
+    const auto end = snapshots_.upper_bound({instance_, upto});
+    while (at != end)
+        at = snapshots_of_blocks_.contains(at->first) ? std::next(at) : snapshots_.erase(at);
 }
 
 // --- payouts ----------------------------------------------------------------------------------
@@ -302,6 +310,28 @@ Stored<std::vector<share::SettingsRecord>> MemoryJournal::all_settings() {
 
 Stored<std::vector<PayoutRow>> MemoryJournal::payout_rows() {
     return values_of(payouts_);
+}
+
+Stored<std::vector<PayoutRow>> MemoryJournal::open_payouts() {
+    auto rows = values_of(payouts_);
+    std::erase_if(rows, [](const PayoutRow& row) { return is_final(row.state); });
+    return rows;
+}
+
+Stored<std::vector<PayoutRow>> MemoryJournal::payouts_after(std::int64_t created_ms) {
+    auto rows = values_of(payouts_);
+    std::erase_if(rows, [&](const PayoutRow& row) { return row.created_ms <= created_ms; });
+    return rows;
+}
+
+Stored<PayoutTotals> MemoryJournal::payout_totals() {
+    PayoutTotals totals;
+    for (const auto& [id, payout] : payouts_) {
+        totals.by_state.at(static_cast<std::size_t>(payout.state)) += 1;
+        totals.last = id;
+        totals.last_created_ms = payout.created_ms;
+    }
+    return totals;
 }
 
 Stored<std::optional<PayoutRow>> MemoryJournal::payout_row(share::PayoutId id) {

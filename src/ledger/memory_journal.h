@@ -46,6 +46,7 @@ class MemoryJournal final : public Journal, public LedgerReader {
     std::optional<share::SnapshotRecord> snapshot(InstanceId instance, std::uint64_t id) override;
     std::uint64_t last_snapshot(InstanceId instance) override;
     void put_snapshot(const share::SnapshotRecord& snapshot) override;
+    void forget_snapshots(std::uint64_t after, std::uint64_t upto) override;
     std::optional<PayoutRow> payout(share::PayoutId id) override;
     void put_payout(const PayoutRow& payout) override;
     std::vector<share::Payee> payees(share::PayoutId id) override;
@@ -70,6 +71,9 @@ class MemoryJournal final : public Journal, public LedgerReader {
     Stored<std::optional<share::SettingsRecord>> settings_of(std::string_view account) override;
     Stored<std::vector<share::SettingsRecord>> all_settings() override;
     Stored<std::vector<PayoutRow>> payout_rows() override;
+    Stored<std::vector<PayoutRow>> open_payouts() override;
+    Stored<std::vector<PayoutRow>> payouts_after(std::int64_t created_ms) override;
+    Stored<PayoutTotals> payout_totals() override;
     Stored<std::optional<PayoutRow>> payout_row(share::PayoutId id) override;
     Stored<std::vector<share::Payee>> payees_of(share::PayoutId id) override;
     Stored<std::vector<share::PayoutSignedRecord>> attempts_of(share::PayoutId id) override;
@@ -97,6 +101,7 @@ class MemoryJournal final : public Journal, public LedgerReader {
     std::vector<Transfer> transfers_;  // by position
     std::set<TransferId> transfer_ids_;
     std::map<std::pair<InstanceId, std::uint64_t>, share::SnapshotRecord> snapshots_;
+    std::set<std::pair<InstanceId, std::uint64_t>> snapshots_of_blocks_;
     std::map<share::PayoutId, PayoutRow> payouts_;
     std::map<share::PayoutId, std::vector<share::Payee>> payees_;
     std::map<share::PayoutId, std::vector<share::PayoutSignedRecord>> attempts_;

@@ -68,7 +68,7 @@ class Payer::Core {
     const PayoutStatus& status() const { return status_; }
 
  private:
-    OrHeld<std::vector<PayoutRow>> follow_all();
+    OrHeld<void> follow_all();
     OrHeld<void> lock_again(const std::vector<OpenPayout>& open);
     OrHeld<PayoutRound> round(bool dry);
     Stored<PayoutRow> decide(share::PayoutId id, PayoutState from, share::PayoutFact what,
@@ -80,9 +80,9 @@ class Payer::Core {
                                                  const std::map<std::string, Amount>& debits,
                                                  bool is_done) const;
     Stored<void> record_explanation(const share::ExplainRecord& record);
-    void plan_first_round(const std::vector<PayoutRow>& rows);
+    void plan_first_round();
     OrHeld<WalletTip> ready();
-    void count(const std::vector<PayoutRow>& rows);
+    OrHeld<void> count();
     void clear_hold();
     void hold(const Held& held);
     void tell();
@@ -98,6 +98,7 @@ class Payer::Core {
     std::optional<std::int64_t> next_steady_ms_;
     chain::Hash256 seen_tip_;  // up to which confirmed payouts were looked at
     Held round_hold_;          // of the last round, until the next
+    PayoutTotals totals_;      // at the end of the last step
 };
 
 void Payer::Core::hold(const Held& held) {
@@ -162,23 +163,18 @@ OrHeld<WalletTip> Payer::Core::ready() {
     return *tip;
 }
 
-// Returns all payouts as they are afterwards.
-OrHeld<std::vector<PayoutRow>> Payer::Core::follow_all() {
+OrHeld<void> Payer::Core::follow_all() {
     const auto tip = ready();
     if (!tip) return std::unexpected(tip.error());
-    auto rows = parts_.reader.payout_rows();
-    if (!rows) return held_by_ledger(rows.error());
-    auto open = load_open(parts_.reader, *rows);
+    auto open = load_open(parts_.reader);
     if (!open) return std::unexpected(open.error());
     if (auto locked = lock_again(*open); !locked) return std::unexpected(locked.error());
     auto taken = outpoints_of(*open);
     std::optional<Held> first;
-    bool moved = false;
     for (auto& payout : *open) {
         // Nothing changes for what is deep enough before the next block.
         if (payout.row.state == PayoutState::confirmed && tip->block == seen_tip_) continue;
         const auto followed = follower_.follow(std::move(payout), taken, *tip);
-        moved = moved || !followed || *followed;
         if (followed) continue;
         if (!first) first = followed.error();
         // Each of the others would wait as long.
@@ -187,29 +183,30 @@ OrHeld<std::vector<PayoutRow>> Payer::Core::follow_all() {
             break;
         }
     }
-    if (moved) rows = parts_.reader.payout_rows();
-    if (!rows) return held_by_ledger(rows.error());
-    count(*rows);
+    if (auto counted = count(); !counted) return counted;
     if (first) return std::unexpected(std::move(*first));
     seen_tip_ = tip->block;
-    return std::move(*rows);
+    return {};
 }
 
-void Payer::Core::count(const std::vector<PayoutRow>& rows) {
-    std::array<double, kPayoutStates> counts{};
-    for (const auto& row : rows) {
-        counts[static_cast<std::size_t>(row.state)] += 1;
-        if (is_final(row.state)) follower_.forget(row.id);
-    }
-    for (std::size_t i = 0; i < counts.size(); ++i)
-        metrics_.states[i]->set(counts[i]);
+OrHeld<void> Payer::Core::count() {
+    const auto totals = parts_.reader.payout_totals();
+    if (!totals) return held_by_ledger(totals.error());
+    const auto open = parts_.reader.open_payouts();
+    if (!open) return held_by_ledger(open.error());
+    std::set<share::PayoutId> ids;
+    for (const auto& row : *open)
+        ids.insert(row.id);
+    follower_.keep_only(ids);
+    totals_ = *totals;
+    for (std::size_t i = 0; i < totals_.by_state.size(); ++i)
+        metrics_.states[i]->set(static_cast<double>(totals_.by_state[i]));
+    return {};
 }
 
 // Once ready() has said so.
 OrHeld<PayoutRound> Payer::Core::round(bool dry) {
-    const auto rows = parts_.reader.payout_rows();
-    if (!rows) return held_by_ledger(rows.error());
-    auto round = rounds_.run(dry, *rows);
+    auto round = rounds_.run(dry);
     if (!dry) {
         round_hold_ = {round.hold, round.hold_text};
         const bool is_short = round.hold != PayoutHold::none && round.hold != PayoutHold::daily_cap;
@@ -224,9 +221,9 @@ OrHeld<PayoutRound> Payer::Core::round(bool dry) {
 }
 
 // So that a pool which is restarted often does not pay at each start.
-void Payer::Core::plan_first_round(const std::vector<PayoutRow>& rows) {
+void Payer::Core::plan_first_round() {
     const auto now = parts_.clock.wall_ms();
-    const auto since = rows.empty() ? settings_.interval_ms : now - rows.back().created_ms;
+    const auto since = totals_.last == 0 ? settings_.interval_ms : now - totals_.last_created_ms;
     const auto wait_ms =
         std::clamp<std::int64_t>(settings_.interval_ms - since, 0, settings_.interval_ms);
     next_steady_ms_ = parts_.clock.steady_ms() + wait_ms;
@@ -238,7 +235,7 @@ PayoutStatus Payer::Core::step() {
     if (const auto followed = follow_all(); !followed)
         hold(followed.error());
     else if (!next_steady_ms_)
-        plan_first_round(*followed);
+        plan_first_round();
     const bool due = next_steady_ms_ && parts_.clock.steady_ms() >= *next_steady_ms_;
     if (due && status_.hold == PayoutHold::none) {
         if (const auto begun = round(false); !begun) {
@@ -392,9 +389,7 @@ Stored<PayoutRow> Payer::Core::replace(share::PayoutId id, std::string_view note
 }
 
 OrHeld<OutPoints> Payer::Core::taken_by_open() {
-    const auto rows = parts_.reader.payout_rows();
-    if (!rows) return held_by_ledger(rows.error());
-    const auto open = load_open(parts_.reader, *rows);
+    const auto open = load_open(parts_.reader);
     if (!open) return std::unexpected(open.error());
     return outpoints_of(*open);
 }

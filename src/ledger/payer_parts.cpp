@@ -59,10 +59,6 @@ PayerMetrics::PayerMetrics(metrics::Registry& registry)
     }
 }
 
-bool is_final(PayoutState state) {
-    return state == PayoutState::cancelled || state == PayoutState::buried;
-}
-
 bool is_attempt(const OpenPayout& payout, const chain::Hash256& txid) {
     return std::ranges::any_of(payout.attempts,
                                [&](const Attempt& attempt) { return attempt.record.txid == txid; });
@@ -95,11 +91,11 @@ OrHeld<PayoutRow> load_row(LedgerReader& reader, share::PayoutId id) {
     return std::move(**row);
 }
 
-OrHeld<std::vector<OpenPayout>> load_open(LedgerReader& reader,
-                                          const std::vector<PayoutRow>& rows) {
+OrHeld<std::vector<OpenPayout>> load_open(LedgerReader& reader) {
+    const auto rows = reader.open_payouts();
+    if (!rows) return held_by_ledger(rows.error());
     std::vector<OpenPayout> open;
-    for (const auto& row : rows) {
-        if (is_final(row.state)) continue;
+    for (const auto& row : *rows) {
         auto payout = load(reader, row);
         if (!payout) return std::unexpected(std::move(payout.error()));
         open.push_back(std::move(*payout));

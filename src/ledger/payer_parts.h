@@ -56,12 +56,11 @@ struct OpenPayout {
     std::vector<Attempt> attempts;  // oldest first
 };
 
-bool is_final(PayoutState state);
 // One of its transactions has this id.
 bool is_attempt(const OpenPayout& payout, const chain::Hash256& txid);
 OrHeld<OpenPayout> load(LedgerReader& reader, const PayoutRow& row);
 OrHeld<PayoutRow> load_row(LedgerReader& reader, share::PayoutId id);
-OrHeld<std::vector<OpenPayout>> load_open(LedgerReader& reader, const std::vector<PayoutRow>& rows);
+OrHeld<std::vector<OpenPayout>> load_open(LedgerReader& reader);
 
 using OutPoints = std::set<chain::OutPoint>;
 // The anchor and all that its transactions spend.

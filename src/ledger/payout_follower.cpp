@@ -59,6 +59,12 @@ void PayoutFollower::forget(share::PayoutId id) {
     waiting_.erase(id);
 }
 
+void PayoutFollower::keep_only(const std::set<share::PayoutId>& open) {
+    const auto is_gone = [&](const auto& entry) { return !open.contains(entry.first); };
+    std::erase_if(alerts_, is_gone);
+    std::erase_if(waiting_, is_gone);
+}
+
 OrHeld<bool> PayoutFollower::step(const OpenPayout& payout, const OutPoints& taken,
                                   const WalletTip& tip) {
     switch (payout.row.state) {

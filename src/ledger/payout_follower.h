@@ -22,6 +22,8 @@ class PayoutFollower {
     std::vector<std::string> alerts() const;
     // Of a payout that is not open any more.
     void forget(share::PayoutId id);
+    // Of all others than these.
+    void keep_only(const std::set<share::PayoutId>& open);
 
  private:
     enum class AlertKind { anchor, transaction, fee };

@@ -83,18 +83,20 @@ OrHeld<void> PayoutRounds::check_books() {
                     parts_.wallet.name(), unknown_.size(), unknown_.front().rpc_hex()));
 }
 
-OrHeld<PayoutPlan> PayoutRounds::plan(const std::vector<PayoutRow>& rows, PayoutRound& round) {
+OrHeld<PayoutPlan> PayoutRounds::plan(PayoutRound& round) {
     const auto balances = parts_.reader.balances();
     if (!balances) return held_by_ledger(balances.error());
     const auto settings = parts_.reader.all_settings();
     if (!settings) return held_by_ledger(settings.error());
+    const auto since_ms = parts_.clock.wall_ms() - kDayMs;
+    const auto recent = parts_.reader.payouts_after(since_ms);
+    if (!recent) return held_by_ledger(recent.error());
     PayoutRules rules;
     rules.network = parts_.settings.network;
     rules.threshold = parts_.settings.threshold;
     rules.approve_above = parts_.settings.approve_above;
     rules.daily_cap = parts_.settings.daily_cap;
-    auto plan = plan_payouts(rules, *balances, *settings,
-                             debits_since(rows, parts_.clock.wall_ms() - kDayMs));
+    auto plan = plan_payouts(rules, *balances, *settings, debits_since(*recent, since_ms));
     for (const auto& payee : plan.over_cap) {
         round.notes.push_back(
             payee.debit > rules.daily_cap
@@ -195,16 +197,17 @@ OrHeld<void> PayoutRounds::begin(std::vector<DuePayee>& due, bool needs_approval
     return {};
 }
 
-OrHeld<void> PayoutRounds::begin_all(PayoutPlan& plan, const std::vector<PayoutRow>& rows,
-                                     PayoutRound& round) {
-    const auto open = load_open(parts_.reader, rows);
+OrHeld<void> PayoutRounds::begin_all(PayoutPlan& plan, PayoutRound& round) {
+    const auto totals = parts_.reader.payout_totals();
+    if (!totals) return held_by_ledger(totals.error());
+    const auto open = load_open(parts_.reader);
     if (!open) return std::unexpected(open.error());
     auto coins = free_coins(parts_, outpoints_of(*open));
     if (!coins) return std::unexpected(coins.error());
     const auto rate = current_fee_rate(parts_);
     if (!rate) return std::unexpected(rate.error());
     round.fee_rate = *rate;
-    auto last_id = rows.empty() ? share::PayoutId{0} : rows.back().id;
+    auto last_id = totals->last;
     for (auto* due : {&plan.at_once, &plan.after_approval}) {
         while (!due->empty()) {
             auto begun = begin(*due, due == &plan.after_approval, *coins, last_id, round);
@@ -214,7 +217,7 @@ OrHeld<void> PayoutRounds::begin_all(PayoutPlan& plan, const std::vector<PayoutR
     return {};
 }
 
-PayoutRound PayoutRounds::run(bool dry, const std::vector<PayoutRow>& rows) {
+PayoutRound PayoutRounds::run(bool dry) {
     PayoutRound round;
     round.dry = dry;
     const auto hold = [&](const Held& held) {
@@ -223,10 +226,10 @@ PayoutRound PayoutRounds::run(bool dry, const std::vector<PayoutRow>& rows) {
         return round;
     };
     if (const auto sound = check_books(); !sound) return hold(sound.error());
-    auto due = plan(rows, round);
+    auto due = plan(round);
     if (!due) return hold(due.error());
     if (due->at_once.empty() && due->after_approval.empty()) return round;
-    if (const auto begun = begin_all(*due, rows, round); !begun) return hold(begun.error());
+    if (const auto begun = begin_all(*due, round); !begun) return hold(begun.error());
     return round;
 }
 

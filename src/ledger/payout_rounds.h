@@ -11,9 +11,9 @@ class PayoutRounds {
  public:
     explicit PayoutRounds(const PayerParts& parts) : parts_(parts) {}
 
-    // `rows`: all payouts. With `dry` nothing is written. The round names what held it up itself,
-    // so that what was begun before is told too.
-    PayoutRound run(bool dry, const std::vector<PayoutRow>& rows);
+    // With `dry` nothing is written. The round names what held it up itself, so that what was begun
+    // before is told too.
+    PayoutRound run(bool dry);
 
     // Spends of the wallet that, at the last round, neither a payout nor an explanation accounted
     // for.
@@ -22,12 +22,11 @@ class PayoutRounds {
  private:
     OrHeld<void> check_books();
     OrHeld<void> look_for_unknown_spends();
-    OrHeld<PayoutPlan> plan(const std::vector<PayoutRow>& rows, PayoutRound& round);
+    OrHeld<PayoutPlan> plan(PayoutRound& round);
     // One intent for the front of `due`, which is taken away from it.
     OrHeld<void> begin(std::vector<DuePayee>& due, bool needs_approval, std::vector<Coin>& coins,
                        share::PayoutId& last_id, PayoutRound& round);
-    OrHeld<void> begin_all(PayoutPlan& plan, const std::vector<PayoutRow>& rows,
-                           PayoutRound& round);
+    OrHeld<void> begin_all(PayoutPlan& plan, PayoutRound& round);
     OrHeld<void> record(share::PayoutIntentRecord& intent);
 
     PayerParts parts_;

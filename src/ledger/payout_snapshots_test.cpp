@@ -158,6 +158,26 @@ TEST_F(CoinbasePayouts, WhatAWalletMayPayIsLessWhatACoinbaseHasPaid) {
     EXPECT_EQ(books_->apply(intent), FactRefusal::overdraft);
 }
 
+TEST_F(CoinbasePayouts, OldSnapshotsAreKeptForTheirBlocksOnly) {
+    for (std::uint64_t id = 1; id <= 4; ++id)
+        snapshot(id, {{1, 1, 0}});
+    found(1, 2, true);
+    // 1 to 3 are forgotten, but for the block's; 4 may still be a job's.
+    snapshot(3 + kKeptSnapshots, {{1, 1, 0}});
+    found(2, 3, true);
+    found(3, 4, true);
+    std::vector<std::uint64_t> ids;
+    const auto kept = *books_->journal.snapshots();
+    for (const auto& record : kept)
+        ids.push_back(record.id);
+    EXPECT_THAT(ids, ElementsAre(2u, 4u, 3 + kKeptSnapshots));
+    EXPECT_EQ(books_->chain_says(1, 1, BlockFact::confirmed, 100'000), kApplied);
+    EXPECT_EQ(books_->chain_says(2, 1, BlockFact::confirmed, 100'000), FactRefusal::impossible);
+    EXPECT_EQ(books_->chain_says(3, 1, BlockFact::confirmed, 100'000), kApplied);
+    snapshot(4 + kKeptSnapshots, {{1, 1, 0}});
+    EXPECT_TRUE(books_->journal.snapshot(0, 4));
+}
+
 // --- snapshots from the ledger ------------------------------------------------------------------
 
 TEST_F(CoinbasePayouts, ASnapshotHoldsTheWorkAndWhatIsOwedToWhoeverACoinbaseCanPay) {

@@ -382,6 +382,8 @@ class RandomLog {
         }
         share::SnapshotRecord snapshot;
         snapshot.id = expected_.last_snapshot(instance_) + 1;
+        // So far on that some of the others are forgotten.
+        if (once_in(3)) snapshot.id += below(kKeptSnapshots);
         if (once_in(10)) snapshot.id = static_cast<std::uint64_t>(amount(3));
         snapshot.previous = fresh_hash();
         snapshot.max_outputs = 10;

@@ -36,6 +36,11 @@ class SliceStore {
     virtual Stored<std::optional<FoldPoint>> fold_point() = 0;
     // Adds a delta in one transaction. Refused when the store does not stand at delta.before.
     virtual Stored<void> apply(const TallyDelta& delta) = 0;
+    // Does what can wait until nobody waits for apply() any more. Called after it, on its thread.
+    virtual Stored<void> tidy_up() = 0;
+    // Reads ahead what dividing the next block's reward needs, which may take a second. Called once
+    // before the first apply(), on its thread; nothing depends on it but speed.
+    virtual Stored<void> warm_up() = 0;
 
     // Work since a time (unix seconds; slices that begin at or after it), of one account, one
     // worker, or everybody.

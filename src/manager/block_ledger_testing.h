@@ -147,6 +147,11 @@ class BlockLedger final : public ledger::LedgerReader, public ledger::FactSink {
     }
     Stored<std::vector<share::SettingsRecord>> all_settings() override { return unasked(); }
     Stored<std::vector<ledger::PayoutRow>> payout_rows() override { return unasked(); }
+    Stored<std::vector<ledger::PayoutRow>> open_payouts() override { return unasked(); }
+    Stored<std::vector<ledger::PayoutRow>> payouts_after(std::int64_t) override {
+        return unasked();
+    }
+    Stored<ledger::PayoutTotals> payout_totals() override { return unasked(); }
     Stored<std::optional<ledger::PayoutRow>> payout_row(share::PayoutId) override {
         return unasked();
     }

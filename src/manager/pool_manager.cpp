@@ -251,6 +251,7 @@ NodeSide PoolManager::Parts::connect() {
     scan.resume_height = scanned->height();
     side.scan = std::make_unique<node::ChainScan>(
         scan, [this](const chain::Hash256& hash) { return blocks->knows(hash); },
+        [this](const chain::Transaction& coinbase) { return pays_by_snapshot(coinbase, *slices); },
         [this](const node::OwnBlock& block) {
             blocks->recover(block, recovered_job(block, jobs->take_id(), config.pool.chain,
                                                  config.pool.signature, *slices, logger));

@@ -3,6 +3,7 @@
 #include "ledger/payout_snapshots.h"
 
 #include <ranges>
+#include <set>
 
 namespace adit::manager {
 namespace {
@@ -40,6 +41,31 @@ ledger::Stored<job::JobRef> job_by_snapshot(share::JobRecord record, store::SqlL
 
 }  // namespace
 
+ledger::Stored<bool> pays_by_snapshot(const chain::Transaction& coinbase,
+                                      store::SqlLedger& ledger) {
+    const auto snapshots = ledger.snapshots();
+    if (!snapshots) return std::unexpected(snapshots.error());
+    std::set<share::AccountId> accounts;
+    for (const auto& snapshot : *snapshots) {
+        for (const auto& entry : snapshot.entries)
+            accounts.insert(entry.account);
+    }
+    std::set<base::Bytes> paid;
+    for (const auto& output : coinbase.outputs) {
+        if (output.value_sat > 0) paid.insert(output.script);
+    }
+    bool pays = false;
+    auto looked = ledger.look([&](ledger::Journal& journal) {
+        pays = std::ranges::any_of(accounts, [&](share::AccountId account) {
+            const auto name = journal.account_name(journal.instance(), account);
+            const auto script = name ? job::script_of_account(*name) : base::Bytes{};
+            return !script.empty() && paid.contains(script);
+        });
+    });
+    if (!looked) return std::unexpected(looked.error());
+    return pays;
+}
+
 job::JobRef recovered_job(const node::OwnBlock& block, job::JobId id, chain::Network network,
                           std::string_view signature, store::SqlLedger& ledger,
                           base::Logger& logger) {
@@ -50,7 +76,12 @@ job::JobRef recovered_job(const node::OwnBlock& block, job::JobId id, chain::Net
     record.coinbase_value_sat = value_sat;
     const auto by_snapshot = job_by_snapshot(std::move(record), ledger);
     if (by_snapshot && *by_snapshot) return *by_snapshot;
-    logger.error("block", "a block of this pool pays others, and no snapshot says whom",
+    // Whatever pays nothing to the pool may be another pool's that has the same signature.
+    logger.error("block",
+                 block.value_sat > 0
+                     ? "a block of this pool pays others, and no snapshot says whom"
+                     : "a block with this pool's signature pays miners of this pool, but not as a "
+                       "snapshot says; it is taken for another pool's and left alone",
                  {{"hash", block.hash.rpc_hex()},
                   {"value_sat", value_sat},
                   {"why", by_snapshot ? "none fits" : by_snapshot.error()}});

@@ -17,10 +17,11 @@ constexpr int kTimeoutMs = 30'000;
 
 class ChainScan::Core {
  public:
-    Core(ChainScanSettings settings, Known known, Found found, metrics::Registry& registry,
-         const base::Clock& clock, base::Logger& log)
+    Core(ChainScanSettings settings, Known known, PaysMiners pays_miners, Found found,
+         metrics::Registry& registry, const base::Clock& clock, base::Logger& log)
         : settings_(std::move(settings)),
           known_(std::move(known)),
+          pays_miners_(std::move(pays_miners)),
           found_(std::move(found)),
           clock_(clock),
           log_(log),
@@ -159,8 +160,11 @@ class ChainScan::Core {
             if (output.script == settings_.payout_script) own.value_sat += output.value_sat;
         }
         const auto script = base::as_text(coinbase->transaction.inputs[0].script);
-        if (own.value_sat <= 0 || script.find(settings_.signature) == std::string_view::npos) {
-            return {};
+        if (script.find(settings_.signature) == std::string_view::npos) return {};
+        if (own.value_sat <= 0) {
+            const auto pays = pays_miners_(coinbase->transaction);
+            if (!pays) return std::unexpected(RpcError{RpcErrorKind::unreachable, 0, pays.error()});
+            if (!*pays) return {};
         }
         found_total_.add();
         log_.warning("node", "found a block of this pool in the chain that the pool did not know",
@@ -179,6 +183,7 @@ class ChainScan::Core {
 
     const ChainScanSettings settings_;
     Known known_;
+    PaysMiners pays_miners_;
     Found found_;
     const base::Clock& clock_;
     base::Logger& log_;
@@ -199,10 +204,10 @@ class ChainScan::Core {
     std::thread thread_;
 };
 
-ChainScan::ChainScan(ChainScanSettings settings, Known known, Found found,
+ChainScan::ChainScan(ChainScanSettings settings, Known known, PaysMiners pays_miners, Found found,
                      metrics::Registry& registry, const base::Clock& clock, base::Logger& log)
-    : core_(std::make_unique<Core>(std::move(settings), std::move(known), std::move(found),
-                                   registry, clock, log)) {}
+    : core_(std::make_unique<Core>(std::move(settings), std::move(known), std::move(pays_miners),
+                                   std::move(found), registry, clock, log)) {}
 ChainScan::~ChainScan() = default;
 void ChainScan::start() {
     core_->start();

@@ -1,5 +1,6 @@
-// Looks through the recent blocks of the best chain for coinbases that pay this pool's script and
-// carry its signature, so that a block which the pool does not know (killed between sending and
+// Looks through the recent blocks of the best chain for coinbases that carry this pool's signature
+// and pay its script or, where blocks pay the miners themselves, scripts that the pool's own
+// snapshots pay, so that a block which the pool does not know (killed between sending and
 // recording it) is found again. Runs at start and every interval on a thread of its own; blocks
 // that were seen before are not fetched again, and only ids and the coinbase are fetched where the
 // node can do that (200 KB a block on the main chain; the whole block, 4 MB, where it cannot).
@@ -12,6 +13,7 @@
 #include "metrics/registry.h"
 #include "node/node_settings.h"
 
+#include <expected>
 #include <functional>
 #include <memory>
 
@@ -23,7 +25,7 @@ struct OwnBlock {
     std::int32_t height = 0;
     chain::BlockHeader header;
     base::Bytes coinbase;        // serialised, as the node gave it
-    std::int64_t value_sat = 0;  // paid to our script
+    std::int64_t value_sat = 0;  // paid to our script; 0: all of it went to miners
     std::string node;            // who told us
 };
 
@@ -42,12 +44,15 @@ struct ChainScanSettings {
 
 class ChainScan {
  public:
-    // True when the pool knows this block. Both are called on the scan's thread.
+    // True when the pool knows this block. All three are called on the scan's thread.
     using Known = std::function<bool(const chain::Hash256&)>;
+    // True when this coinbase, which carries our signature and pays nothing to our script, pays one
+    // of our miners. An error, a sentence: nobody knows now, and the block is looked at again.
+    using PaysMiners = std::function<std::expected<bool, std::string>(const chain::Transaction&)>;
     using Found = std::function<void(const OwnBlock&)>;
 
-    ChainScan(ChainScanSettings settings, Known known, Found found, metrics::Registry& registry,
-              const base::Clock& clock, base::Logger& log);
+    ChainScan(ChainScanSettings settings, Known known, PaysMiners pays_miners, Found found,
+              metrics::Registry& registry, const base::Clock& clock, base::Logger& log);
     ~ChainScan();
 
     void start();

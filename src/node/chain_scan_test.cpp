@@ -33,6 +33,15 @@ struct ChainScanTest : ::testing::Test {
     void start() {
         scan.emplace(
             settings, [this](const chain::Hash256& hash) { return known.contains(hash); },
+            [this](const chain::Transaction& coinbase) -> std::expected<bool, std::string> {
+                if (ledger_failures > 0) {
+                    --ledger_failures;
+                    return std::unexpected("the ledger cannot be read");
+                }
+                return std::ranges::any_of(coinbase.outputs, [&](const chain::TxOutput& output) {
+                    return output.script == miners;
+                });
+            },
             [this](const OwnBlock& block) {
                 const std::lock_guard lock(mutex);
                 found.push_back(block);
@@ -59,6 +68,8 @@ struct ChainScanTest : ::testing::Test {
     ScriptedNode a;
     ChainScanSettings settings;
     std::set<chain::Hash256> known;
+    base::Bytes miners;                    // paid by a snapshot
+    std::atomic<int> ledger_failures = 0;  // to come
     std::optional<ChainScan> scan;
     std::mutex mutex;
     std::vector<OwnBlock> found;
@@ -81,6 +92,30 @@ TEST_F(ChainScanTest, ReportsOwnBlocksThatThePoolDoesNotKnow) {
     EXPECT_EQ(blocks[0].node, "a");
     EXPECT_TRUE(chain::parse_transaction(blocks[0].coinbase));
     EXPECT_EQ(scan->position(), a.height());
+}
+
+TEST_F(ChainScanTest, ReportsOwnBlocksThatPayMinersAlone) {
+    miners = {0x00, 0x14, 0xcc};
+    const auto lost = a.add_block("x/Adit/1", miners);
+    a.add_block("/Other/", miners);
+    a.add_block("x/Adit/2", kTheirs);
+    start();
+    ASSERT_TRUE(wait_scans(1));
+    const auto blocks = all_found();
+    ASSERT_EQ(blocks.size(), 1u);
+    EXPECT_EQ(blocks[0].hash, lost);
+    EXPECT_EQ(blocks[0].value_sat, 0);
+}
+
+TEST_F(ChainScanTest, LooksAgainWhenNobodyKnewWhomABlockPays) {
+    miners = {0x00, 0x14, 0xcc};
+    ledger_failures = 1;
+    const auto lost = a.add_block("x/Adit/1", miners);
+    start();
+    ASSERT_TRUE(wait_scans(1));
+    EXPECT_EQ(ledger_failures, 0);
+    ASSERT_EQ(all_found().size(), 1u);
+    EXPECT_EQ(all_found()[0].hash, lost);
 }
 
 TEST_F(ChainScanTest, LooksAtABlockOnlyOnce) {

@@ -37,6 +37,9 @@ struct AllRows {
     std::vector<ledger::RulesRow> rules;
     std::vector<share::SettingsRecord> settings;
     std::vector<ledger::PayoutRow> payouts;
+    std::vector<ledger::PayoutRow> open_payouts;
+    std::vector<ledger::PayoutRow> recent_payouts;
+    std::vector<ledger::PayoutTotals> payout_totals;  // one
     std::vector<std::vector<share::Payee>> payees;
     std::vector<std::vector<share::PayoutSignedRecord>> attempts;
     std::vector<share::ExplainRecord> explained;
@@ -57,6 +60,9 @@ inline AllRows all_rows(ledger::LedgerReader& ledger, std::string_view one = "mi
     all.rules = ledger.rules_rows().value();
     all.settings = ledger.all_settings().value();
     all.payouts = ledger.payout_rows().value();
+    all.open_payouts = ledger.open_payouts().value();
+    all.recent_payouts = ledger.payouts_after(from_ms).value();
+    all.payout_totals.push_back(ledger.payout_totals().value());
     for (const auto& payout : all.payouts) {
         all.payees.push_back(ledger.payees_of(payout.id).value());
         all.attempts.push_back(ledger.attempts_of(payout.id).value());
@@ -88,6 +94,9 @@ inline std::string difference(const AllRows& a, const AllRows& b) {
     note_difference(out, "rules", a.rules, b.rules);
     note_difference(out, "settings", a.settings, b.settings);
     note_difference(out, "payouts", a.payouts, b.payouts);
+    note_difference(out, "open payouts", a.open_payouts, b.open_payouts);
+    note_difference(out, "recent payouts", a.recent_payouts, b.recent_payouts);
+    note_difference(out, "totals of payouts", a.payout_totals, b.payout_totals);
     note_difference(out, "payees", a.payees, b.payees);
     note_difference(out, "attempts", a.attempts, b.attempts);
     note_difference(out, "explained", a.explained, b.explained);

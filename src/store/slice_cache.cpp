@@ -10,6 +10,9 @@ using ledger::SliceRef;
 
 constexpr SliceRef kOldest{{std::numeric_limits<std::int64_t>::min(), 0}, 0};
 
+// No log gets there.
+constexpr SliceRef kNewest{{std::numeric_limits<std::int64_t>::max() - 1, 0}, 0};
+
 SliceRef next_after(SliceRef ref) {
     if (ref.instance != std::numeric_limits<ledger::InstanceId>::max()) {
         ++ref.instance;
@@ -49,6 +52,16 @@ void SliceCache::walk(const SliceRef& from, const Stands& stands, const Read& re
         }
         return visit(group);
     });
+}
+
+void SliceCache::keep_up(const SliceRef& floor, const Stands& stands, const Read& read) {
+    forget_changed(stands);
+    if (groups_.empty()) {
+        walk(kNewest, stands, read,
+             [&](const SliceGroup& group) { return group.ref > floor && fits(group); });
+    } else if (end_ < kNewest) {
+        walk_newer(kNewest, read, [](const SliceGroup&) { return true; });
+    }
 }
 
 // Shows what lies above the known ones and puts it before them. False: the walk ends there.

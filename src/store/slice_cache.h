@@ -32,6 +32,9 @@ class SliceCache {
     // anything throws, the cache must be dropped.
     void walk(const ledger::SliceRef& from, const Stands& stands, const Read& read,
               const Visit& visit);
+    // Reads what is not here yet, so that the next walk need not: what has come since the last one,
+    // or when there is nothing everything down to `floor`, as far as there is room.
+    void keep_up(const ledger::SliceRef& floor, const Stands& stands, const Read& read);
 
     std::size_t bytes() const { return bytes_; }
 

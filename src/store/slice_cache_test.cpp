@@ -65,6 +65,11 @@ class Slices {
             seen.push_back(*--at);
         return seen;
     }
+    void keep_up(SliceCache& cache, const SliceRef& floor) {
+        cache.keep_up(floor, stands_, [&](const auto& below, const auto& end, const auto& visit) {
+            return read(below, end, visit);
+        });
+    }
     SliceRef top() const { return {{1'000'000'000, 0}, 0}; }
 
     int rows_read = 0;
@@ -94,6 +99,35 @@ TEST(SliceCache, ReadsOnlyWhatMayHaveChanged) {
     EXPECT_LE(slices.rows_read, 3);
 }
 
+TEST(SliceCache, ReadsAheadWhatTheNextWalkNeeds) {
+    std::mt19937 random(5);
+    Slices slices;
+    slices.begin_log(0);
+    for (int i = 0; i < 100; ++i)
+        slices.fold(0, random);
+    const auto all = slices.expected(slices.top(), kAll);
+    SliceCache cache;
+    slices.keep_up(cache, all[49].first);
+    EXPECT_EQ(slices.rows_read, 50);
+    EXPECT_EQ(slices.walk(cache, slices.top(), 50), slices.expected(slices.top(), 50));
+    EXPECT_EQ(slices.rows_read, 50);
+    for (int i = 0; i < 10; ++i) {
+        slices.fold(0, random);
+        slices.rows_read = 0;
+        slices.keep_up(cache, SliceRef{});
+        EXPECT_LE(slices.rows_read, 4);
+    }
+    slices.rows_read = 0;
+    EXPECT_EQ(slices.walk(cache, slices.top(), 50), slices.expected(slices.top(), 50));
+    EXPECT_EQ(slices.rows_read, 0);
+    // As far as there is room.
+    SliceCache small(600);
+    slices.keep_up(small, SliceRef{});
+    EXPECT_LT(slices.rows_read, 20);
+    EXPECT_GT(small.bytes(), 0u);
+    EXPECT_LE(small.bytes(), 600u);
+}
+
 // Logs that begin late, walks that end early or begin deep, little room, databases restored from
 // an older state: what is shown is always what is there.
 TEST(SliceCache, ShowsWhatIsThereWhateverHappens) {
@@ -116,6 +150,10 @@ TEST(SliceCache, ShowsWhatIsThereWhateverHappens) {
             }
             if (what % 2 != 0)
                 slices.fold(static_cast<ledger::InstanceId>(random() % logs), random);
+            if (random() % 8 == 0) {
+                slices.keep_up(cache, {{static_cast<std::int64_t>(random() % 60 * 600), 0}, 0});
+                ASSERT_LE(cache.bytes(), room);
+            }
             if (what % 3 != 0 && what != 2) continue;
             auto from = slices.top();
             if (random() % 4 == 0) {

@@ -109,6 +109,8 @@ class SqlConnection {
     // After an error nobody knows whether it happened.
     virtual void commit() = 0;
     virtual void rollback() noexcept = 0;
+    // What the database puts off until its writer has the time.
+    virtual void tidy_up() {}
     // Nothing works any more; open another one.
     virtual bool is_lost() const { return false; }
 
@@ -145,6 +147,20 @@ class SqlTransaction {
  private:
     SqlConnection& connection_;
     bool open_ = true;
+};
+
+// What is read until it ends is of one moment; nobody waits for it.
+class SqlView {
+ public:
+    explicit SqlView(SqlConnection& connection) : connection_(connection) {
+        connection_.begin_read();
+    }
+    ~SqlView() { connection_.rollback(); }
+    SqlView(const SqlView&) = delete;
+    SqlView& operator=(const SqlView&) = delete;
+
+ private:
+    SqlConnection& connection_;
 };
 
 // Decimal digits; nullopt for anything that is no unsigned 128-bit integer.

@@ -93,6 +93,23 @@ void SqlJournal::post(std::span<const Transfer> transfers) {
     auto add = connection_.prepare(kSql);
     for (const auto& transfer : transfers)
         insert_transfer(add, transfer);
+    insert_postings(transfers);
+}
+
+// What leads from a time to the transfers made then.
+void SqlJournal::insert_postings(std::span<const Transfer> transfers) {
+    auto add = connection_.prepare(
+        "INSERT INTO postings (time_ms, reference, purpose, transition) VALUES ($1, $2, $3, $4) "
+        "ON CONFLICT DO NOTHING");
+    std::set<std::tuple<std::int64_t, chain::Hash256, ledger::Purpose, std::uint32_t>> added;
+    for (const auto& transfer : transfers) {
+        const auto& id = transfer.id;
+        if (!added.emplace(transfer.time_ms, id.reference, id.purpose, id.transition).second) {
+            continue;
+        }
+        add.bind(transfer.time_ms).bind(id.reference).bind(static_cast<int>(id.purpose));
+        add.bind(id.transition).run();
+    }
 }
 
 void SqlJournal::insert_transfer(SqlStatement& add, const Transfer& transfer) {
@@ -238,6 +255,28 @@ void SqlJournal::slices_down(const ledger::SliceRef& from, const SliceCache::Vis
     cache.walk(from, all_fold_points(connection_), read, visit);
 }
 
+void SqlJournal::keep_slices() {
+    const auto floor = oldest_needed();
+    if (cache_ == nullptr || !floor) return;
+    cache_->keep_up(*floor, all_fold_points(connection_),
+                    [&](const ledger::SliceRef& below, const ledger::SliceRef& end,
+                        const SliceCache::Visit& each) { return read_slices(below, end, each); });
+}
+
+// Where the last window began; windows move on. nullopt: the last block was divided by something
+// else than work of the ledger.
+std::optional<ledger::SliceRef> SqlJournal::oldest_needed() {
+    auto row = connection_.prepare(
+        "SELECT oldest_start, oldest_sequence, oldest_instance FROM blocks WHERE reward_sat > 0 "
+        "ORDER BY time_ms DESC LIMIT 1");
+    if (!row.step()) return ledger::SliceRef{};
+    RowReader from(row);
+    ledger::SliceRef oldest;
+    oldest.slice = from.slice();
+    oldest.instance = from.integer<InstanceId>();
+    return oldest == ledger::SliceRef{} ? std::nullopt : std::optional(oldest);
+}
+
 // All groups below the one and not below the other, newest first. False: `visit` said so.
 bool SqlJournal::read_slices(const ledger::SliceRef& below, const ledger::SliceRef& floor,
                              const SliceCache::Visit& visit) {
@@ -301,6 +340,14 @@ void SqlJournal::put_snapshot(const share::SnapshotRecord& snapshot) {
     static const auto kSql = upsert_of("snapshots", "instance, id, record", 2);
     auto add = connection_.prepare(kSql);
     add.bind(instance_).bind(to_column(snapshot.id)).bind(base::ByteSpan(record)).run();
+}
+
+void SqlJournal::forget_snapshots(std::uint64_t after, std::uint64_t upto) {
+    auto forget = connection_.prepare(
+        "DELETE FROM snapshots WHERE instance = $1 AND id > $2 AND id <= $3 AND NOT EXISTS "
+        "(SELECT 1 FROM blocks WHERE blocks.instance = snapshots.instance "
+        "AND blocks.snapshot = snapshots.id)");
+    forget.bind(instance_).bind(to_column(after)).bind(to_column(upto)).run();
 }
 
 }  // namespace adit::store

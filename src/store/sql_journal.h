@@ -20,6 +20,9 @@ class SqlJournal final : public ledger::Journal {
                SliceCache* cache = nullptr)
         : connection_(connection), instance_(instance), slice_s_(slice_s), cache_(cache) {}
 
+    // Brings the cache up to date, so that the next block's window reads little. The window of the
+    // last block says how far down.
+    void keep_slices();
     // Writes what is still kept back. Before the commit.
     void finish();
 
@@ -52,6 +55,7 @@ class SqlJournal final : public ledger::Journal {
                                                   std::uint64_t id) override;
     std::uint64_t last_snapshot(ledger::InstanceId instance) override;
     void put_snapshot(const share::SnapshotRecord& snapshot) override;
+    void forget_snapshots(std::uint64_t after, std::uint64_t upto) override;
 
     std::optional<ledger::PayoutRow> payout(share::PayoutId id) override;
     void put_payout(const ledger::PayoutRow& payout) override;
@@ -75,12 +79,14 @@ class SqlJournal final : public ledger::Journal {
     };
     using Names = std::unordered_map<share::AccountId, std::string>;
 
+    std::optional<ledger::SliceRef> oldest_needed();
     bool read_slices(const ledger::SliceRef& below, const ledger::SliceRef& floor,
                      const SliceCache::Visit& visit);
     void load_balances();
     Account& account(std::string_view name);
     std::vector<ledger::BlockRow> read_blocks(SqlStatement& row);
     void insert_transfer(SqlStatement& add, const ledger::Transfer& transfer);
+    void insert_postings(std::span<const ledger::Transfer> transfers);
 
     SqlConnection& connection_;
     ledger::InstanceId instance_;

@@ -307,6 +307,7 @@ TEST_P(SqlJournalTest, KnowsTheNamesOfEveryInstance) {
 }
 
 TEST_P(SqlJournalTest, KeepsPayoutsTheirPayeesAndTransactions) {
+    EXPECT_EQ(*ledger_->payout_totals(), ledger::PayoutTotals{});
     ledger::PayoutRow row;
     row.id = 1;
     row.state = ledger::PayoutState::waiting_approval;
@@ -346,6 +347,15 @@ TEST_P(SqlJournalTest, KeepsPayoutsTheirPayeesAndTransactions) {
     row.evidence = "node a";
     write([&](SqlJournal& journal) { journal.put_payout(row); });
     EXPECT_THAT(*ledger_->payout_rows(), ElementsAre(row, second));
+    EXPECT_THAT(*ledger_->open_payouts(), ElementsAre(second));
+    EXPECT_THAT(*ledger_->payouts_after(4), ElementsAre(row, second));
+    EXPECT_THAT(*ledger_->payouts_after(5), IsEmpty());
+    ledger::PayoutTotals totals;
+    totals.by_state[static_cast<std::size_t>(ledger::PayoutState::waiting_approval)] = 1;
+    totals.by_state[static_cast<std::size_t>(ledger::PayoutState::buried)] = 1;
+    totals.last = 2;
+    totals.last_created_ms = 5;
+    EXPECT_EQ(*ledger_->payout_totals(), totals);
     EXPECT_EQ(*ledger_->payout_row(1), row);
     EXPECT_EQ(*ledger_->payout_row(3), std::nullopt);
     EXPECT_EQ(*ledger_->payees_of(1), payees);
@@ -355,6 +365,27 @@ TEST_P(SqlJournalTest, KeepsPayoutsTheirPayeesAndTransactions) {
     auto twice = signed_once;
     twice.payout = 2;
     EXPECT_THROW(write([&](SqlJournal& journal) { journal.add_attempt(twice); }), SqlError);
+}
+
+TEST_P(SqlJournalTest, ForgetsSnapshotsThatNoBlockRefersTo) {
+    share::SnapshotRecord snapshot;
+    snapshot.entries = {{1, 5, 0}};
+    auto found = block(1, 600'000);
+    found.found.block.snapshot = 3;
+    auto of_another = block(2, 600'000, 1);
+    of_another.found.block.snapshot = 4;
+    write([&](SqlJournal& journal) {
+        for (snapshot.id = 1; snapshot.id <= 6; ++snapshot.id)
+            journal.put_snapshot(snapshot);
+        journal.put_block(found);
+        journal.put_block(of_another);
+        journal.forget_snapshots(1, 5);
+    });
+    std::vector<std::uint64_t> ids;
+    const auto kept = *ledger_->snapshots();
+    for (const auto& record : kept)
+        ids.push_back(record.id);
+    EXPECT_THAT(ids, ElementsAre(1u, 3u, 6u));
 }
 
 TEST_P(SqlJournalTest, KeepsSnapshotsExplanationsAndRefusals) {

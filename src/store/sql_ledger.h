@@ -63,6 +63,8 @@ class SqlLedger final : public ledger::SliceStore, public ledger::LedgerReader {
     // SliceStore: all of it is of the settings' instance.
     Stored<std::optional<ledger::FoldPoint>> fold_point() override;
     Stored<void> apply(const ledger::TallyDelta& delta) override;
+    Stored<void> tidy_up() override;
+    Stored<void> warm_up() override;
     Stored<ledger::Sum> account_work_since(share::AccountId account, std::int64_t start_s) override;
     Stored<ledger::Sum> worker_work_since(share::WorkerId worker, std::int64_t start_s) override;
     Stored<ledger::Sum> pool_work_since(std::int64_t start_s) override;
@@ -85,6 +87,9 @@ class SqlLedger final : public ledger::SliceStore, public ledger::LedgerReader {
     Stored<std::optional<share::SettingsRecord>> settings_of(std::string_view account) override;
     Stored<std::vector<share::SettingsRecord>> all_settings() override;
     Stored<std::vector<ledger::PayoutRow>> payout_rows() override;
+    Stored<std::vector<ledger::PayoutRow>> open_payouts() override;
+    Stored<std::vector<ledger::PayoutRow>> payouts_after(std::int64_t created_ms) override;
+    Stored<ledger::PayoutTotals> payout_totals() override;
     Stored<std::optional<ledger::PayoutRow>> payout_row(share::PayoutId id) override;
     Stored<std::vector<share::Payee>> payees_of(share::PayoutId id) override;
     Stored<std::vector<share::PayoutSignedRecord>> attempts_of(share::PayoutId id) override;

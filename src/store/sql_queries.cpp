@@ -17,11 +17,17 @@ Balance read_balance(RowReader& from) {
     return balance;
 }
 
-constexpr std::string_view kTransfers =
+constexpr std::string_view kTransferColumns =
     "SELECT t.purpose, t.reference, t.transition, owner.account, giver.account, taker.account, "
-    "t.amount_sat, t.phase, t.position, t.time_ms FROM transfers t "
-    "JOIN balances owner ON owner.id = t.account JOIN balances giver ON giver.id = t.debit "
-    "JOIN balances taker ON taker.id = t.credit WHERE t.time_ms >= $1 AND t.time_ms < $2";
+    "t.amount_sat, t.phase, t.position, t.time_ms FROM ";
+constexpr std::string_view kNamesOfTransfers =
+    " JOIN balances owner ON owner.id = t.account JOIN balances giver ON giver.id = t.debit "
+    "JOIN balances taker ON taker.id = t.credit ";
+// From the postings of the time to their transfers: CROSS JOIN keeps SQLite from the other way. The
+// same posting at two times (a spend explained in two facts) shows each with its own transfers.
+constexpr std::string_view kTransfersByPosting =
+    "WHERE p.time_ms >= $1 AND p.time_ms < $2 AND t.reference = p.reference "
+    "AND t.purpose = p.purpose AND t.transition = p.transition AND t.time_ms = p.time_ms";
 constexpr std::string_view kTransferOrder =
     " ORDER BY t.position, t.purpose, t.reference, t.transition, owner.account";
 
@@ -39,6 +45,16 @@ ledger::Transfer read_transfer(const SqlStatement& row) {
     transfer.position = from.integer<std::uint64_t>();
     transfer.time_ms = from.integer<std::int64_t>();
     return transfer;
+}
+
+// "0, 1, 2": the states of payouts that are not final.
+std::string open_states() {
+    std::string list;
+    for (std::size_t state = 0; state < ledger::kPayoutStates; ++state) {
+        if (is_final(static_cast<ledger::PayoutState>(state))) continue;
+        list += fmt::format("{}{}", list.empty() ? "" : ", ", state);
+    }
+    return list;
 }
 
 // All rows of a statement, read one by one.
@@ -99,7 +115,10 @@ Stored<std::vector<ledger::Transfer>> SqlLedger::transfers(std::string_view acco
                                                            std::int64_t to_ms) {
     return ask([&](SqlConnection& connection) -> std::vector<ledger::Transfer> {
         if (account.empty()) {
-            static const auto kSql = fmt::format("{}{}", kTransfers, kTransferOrder);
+            // Every row there is, even if no posting leads to it: audits look for such.
+            static const auto kSql =
+                fmt::format("{}transfers t{}WHERE t.time_ms >= $1 AND t.time_ms < $2{}",
+                            kTransferColumns, kNamesOfTransfers, kTransferOrder);
             auto row = connection.prepare(kSql);
             row.bind(from_ms).bind(to_ms);
             return rows_of(row, read_transfer);
@@ -110,9 +129,15 @@ Stored<std::vector<ledger::Transfer>> SqlLedger::transfers(std::string_view acco
             if (!row.bind(account).step()) return {};
             id = RowReader(row).integer<std::int64_t>();
         }
-        static const auto kSql =
-            fmt::format("{} AND (t.debit = $3 OR t.credit = $3){}", kTransfers, kTransferOrder);
-        auto row = connection.prepare(kSql);
+        // Each transfer has one of the ledger's own accounts on a side. All others are the owner of
+        // each of theirs, which is the end of the key.
+        static const auto kBegin =
+            fmt::format("{}postings p CROSS JOIN transfers t{}{}", kTransferColumns,
+                        kNamesOfTransfers, kTransfersByPosting);
+        static const auto kOfOwner = fmt::format("{} AND t.account = $3{}", kBegin, kTransferOrder);
+        static const auto kOfEither =
+            fmt::format("{} AND (t.debit = $3 OR t.credit = $3){}", kBegin, kTransferOrder);
+        auto row = connection.prepare(account.starts_with(':') ? kOfEither : kOfOwner);
         row.bind(from_ms).bind(to_ms).bind(id);
         return rows_of(row, read_transfer);
     });
@@ -168,6 +193,45 @@ Stored<std::vector<ledger::PayoutRow>> SqlLedger::payout_rows() {
         static const auto kSql = fmt::format("SELECT {} FROM payouts ORDER BY id", kPayoutColumns);
         auto row = connection.prepare(kSql);
         return rows_of(row, read_payout);
+    });
+}
+
+Stored<std::vector<ledger::PayoutRow>> SqlLedger::open_payouts() {
+    return ask([&](SqlConnection& connection) {
+        static const auto kSql =
+            fmt::format("SELECT {} FROM payouts WHERE state IN ({}) ORDER BY id", kPayoutColumns,
+                        open_states());
+        auto row = connection.prepare(kSql);
+        return rows_of(row, read_payout);
+    });
+}
+
+Stored<std::vector<ledger::PayoutRow>> SqlLedger::payouts_after(std::int64_t created_ms) {
+    return ask([&](SqlConnection& connection) {
+        static const auto kSql =
+            fmt::format("SELECT {} FROM payouts WHERE created_ms > $1 ORDER BY id", kPayoutColumns);
+        auto row = connection.prepare(kSql);
+        row.bind(created_ms);
+        return rows_of(row, read_payout);
+    });
+}
+
+Stored<ledger::PayoutTotals> SqlLedger::payout_totals() {
+    return ask([&](SqlConnection& connection) {
+        ledger::PayoutTotals totals;
+        auto count = connection.prepare("SELECT state, count(*) FROM payouts GROUP BY state");
+        while (count.step()) {
+            RowReader from(count);
+            const auto state = from.enumerator(ledger::PayoutState::buried);
+            totals.by_state.at(static_cast<std::size_t>(state)) = from.integer<std::uint64_t>();
+        }
+        auto last =
+            connection.prepare("SELECT id, created_ms FROM payouts ORDER BY id DESC LIMIT 1");
+        if (!last.step()) return totals;
+        RowReader from(last);
+        totals.last = from.integer<share::PayoutId>();
+        totals.last_created_ms = from.integer<std::int64_t>();
+        return totals;
     });
 }
 

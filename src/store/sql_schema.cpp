@@ -1,5 +1,7 @@
 #include "store/sql_schema.h"
 
+#include "ledger/bookkeeper.h"
+
 namespace adit::store {
 namespace {
 
@@ -56,8 +58,6 @@ CREATE TABLE transfers (reference BLOB NOT NULL, purpose INT NOT NULL, transitio
     amount_sat INT NOT NULL CHECK (amount_sat > 0), phase INT NOT NULL,
     position INT NOT NULL, time_ms INT NOT NULL,
     PRIMARY KEY (reference, purpose, transition, account)) COMPACT;
-CREATE INDEX transfers_by_debit ON transfers (debit, time_ms);
-CREATE INDEX transfers_by_credit ON transfers (credit, time_ms);
 
 CREATE TABLE payouts (id INT PRIMARY KEY, state INT NOT NULL, transition INT NOT NULL,
     anchor_txid BLOB NOT NULL, anchor_index INT NOT NULL, anchor_value_sat INT NOT NULL,
@@ -77,6 +77,13 @@ CREATE TABLE snapshots (instance INT NOT NULL, id INT NOT NULL, record BLOB NOT 
     PRIMARY KEY (instance, id));
 CREATE TABLE refused (number INT PRIMARY KEY, position INT NOT NULL, time_ms INT NOT NULL,
     refusal INT NOT NULL, what TEXT NOT NULL);
+)";
+
+constexpr std::string_view kSinceVersion4 = R"(
+CREATE TABLE postings (time_ms INT NOT NULL, reference BLOB NOT NULL, purpose INT NOT NULL,
+    transition INT NOT NULL, PRIMARY KEY (time_ms, reference, purpose, transition)) COMPACT;
+CREATE INDEX payouts_by_state ON payouts (state);
+CREATE INDEX payouts_by_time ON payouts (created_ms);
 )";
 
 // What SQLite's connection brings with it as functions.
@@ -101,21 +108,28 @@ std::string_view type_of(SqlDialect dialect, std::string_view word) {
     return word;
 }
 
-std::string tables_of(SqlDialect dialect) {
+std::string in_dialect(SqlDialect dialect, std::string_view script) {
     const auto is_letter = [](char c) { return c >= 'A' && c <= 'Z'; };
-    std::string out(dialect == SqlDialect::postgres ? kPostgresFunctions : std::string_view());
-    for (std::size_t at = 0; at < kTables.size();) {
+    std::string out;
+    for (std::size_t at = 0; at < script.size();) {
         auto end = at;
-        while (end < kTables.size() && is_letter(kTables[end]))
+        while (end < script.size() && is_letter(script[end]))
             ++end;
         if (end == at) {
-            out += kTables[at++];
+            out += script[at++];
             continue;
         }
-        out += type_of(dialect, kTables.substr(at, end - at));
+        out += type_of(dialect, script.substr(at, end - at));
         at = end;
     }
     return out;
+}
+
+void create_tables(SqlConnection& connection) {
+    const auto dialect = connection.dialect();
+    if (dialect == SqlDialect::postgres) connection.run(std::string(kPostgresFunctions));
+    connection.run(in_dialect(dialect, kTables));
+    connection.run(in_dialect(dialect, kSinceVersion4));
 }
 
 // Versions 1 and 2 knew one instance, version 1 less about blocks than a split needs, and neither
@@ -126,7 +140,7 @@ void migrate_from_one_instance(SqlConnection& connection) {
          {"accounts", "workers", "slices", "worker_slices", "worker_totals", "blocks"}) {
         connection.run(fmt::format("ALTER TABLE {0} RENAME TO old_{0}", table));
     }
-    connection.run(tables_of(connection.dialect()));
+    create_tables(connection);
     connection.run(R"(
 DELETE FROM fold_point WHERE EXISTS (SELECT 1 FROM old_blocks);
 INSERT INTO fold_points
@@ -151,6 +165,23 @@ DROP TABLE old_blocks;
 )");
 }
 
+// Version 3 had an index of transfers by account. Each account of a block had its own place in it,
+// so that posting a block wrote to as many pages as there were accounts. And it kept all snapshots.
+void migrate_from_version3(SqlConnection& connection) {
+    connection.run(in_dialect(connection.dialect(), kSinceVersion4));
+    connection.run(R"(
+INSERT INTO postings
+    SELECT DISTINCT time_ms, reference, purpose, transition FROM transfers;
+DROP INDEX transfers_by_debit;
+DROP INDEX transfers_by_credit;
+)");
+    connection.run(fmt::format(
+        "DELETE FROM snapshots WHERE id <= (SELECT max(id) FROM snapshots newer "
+        "WHERE newer.instance = snapshots.instance) - {} AND NOT EXISTS (SELECT 1 FROM blocks "
+        "WHERE blocks.instance = snapshots.instance AND blocks.snapshot = snapshots.id)",
+        ledger::kKeptSnapshots));
+}
+
 void refuse_newer(int version) {
     if (version <= kLedgerSchemaVersion) return;
     throw SqlError(fmt::format(
@@ -171,7 +202,9 @@ void bring_up_to_date(SqlConnection& connection) {
     refuse_newer(locked);
     if (locked == kLedgerSchemaVersion) return;
     if (locked == 0) {
-        connection.run(tables_of(connection.dialect()));
+        create_tables(connection);
+    } else if (locked == 3) {
+        migrate_from_version3(connection);
     } else {
         migrate_from_one_instance(connection);
     }

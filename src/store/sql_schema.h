@@ -7,8 +7,8 @@
 namespace adit::store {
 
 // 1: slices, totals, names and blocks of one instance, in SQLite only. 2: blocks know whom their
-// coinbase pays. 3: instances and the double-entry ledger.
-inline constexpr int kLedgerSchemaVersion = 3;
+// coinbase pays. 3: instances and the double-entry ledger. 4: transfers are found by their time.
+inline constexpr int kLedgerSchemaVersion = 4;
 
 // Creates the tables in an empty database and migrates older ones, in one transaction; refuses what
 // a newer program wrote.

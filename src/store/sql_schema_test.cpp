@@ -1,11 +1,14 @@
 #include "store/sql_schema.h"
 
+#include "store/sql_journal.h"
 #include "store/sql_ledger_testing.h"
 
 namespace adit::store {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 class SqlSchemaTest : public testing::SqlLedgerTest {};
 INSTANTIATE_TEST_SUITE_P(On, SqlSchemaTest,
@@ -24,7 +27,7 @@ TEST_P(SqlSchemaTest, RefusesWhatANewerProgramWrote) {
         mine.read_only = read_only;
         const auto opened = SqlLedger::open(mine);
         ASSERT_FALSE(opened);
-        EXPECT_THAT(opened.error(), HasSubstr("newer Adit (schema 99, this program knows 3)"));
+        EXPECT_THAT(opened.error(), HasSubstr("newer Adit (schema 99, this program knows 4)"));
     }
 }
 
@@ -85,6 +88,75 @@ ALTER TABLE blocks ADD COLUMN pays_dues INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE blocks ADD COLUMN pays_finder INTEGER NOT NULL DEFAULT 0;
 PRAGMA user_version = 2;
 )";
+
+// What version 4 changed, back.
+constexpr const char* kBackToVersion3 = R"(
+DROP TABLE postings;
+DROP INDEX payouts_by_state;
+DROP INDEX payouts_by_time;
+CREATE INDEX transfers_by_debit ON transfers (debit, time_ms);
+CREATE INDEX transfers_by_credit ON transfers (credit, time_ms);
+)";
+
+ledger::Transfer transfer_of(std::string_view account, ledger::Purpose purpose,
+                             std::int64_t time_ms) {
+    ledger::Transfer transfer;
+    transfer.id = {purpose, testing::hash_of(1), 0, std::string(account)};
+    transfer.debit = account;
+    transfer.credit = ledger::kWithdrawnAccount;
+    transfer.amount = chain::Amount::of(time_ms);
+    transfer.phase = ledger::Phase::direct;
+    transfer.position = static_cast<share::LogPosition>(time_ms);
+    transfer.time_ms = time_ms;
+    return transfer;
+}
+
+TEST_P(SqlSchemaTest, TakesOverWhatVersion3Held) {
+    // One spend, explained at two times.
+    const std::vector<ledger::Transfer> posted{
+        transfer_of("alice", ledger::Purpose::explained, 5),
+        transfer_of("bob", ledger::Purpose::explained, 7),
+        transfer_of("alice", ledger::Purpose::donation, 7),
+    };
+    ASSERT_TRUE(open()->fold_point());
+    {
+        const auto connection = database_.connect();
+        SqlTransaction transaction(*connection);
+        SqlJournal journal(*connection, 0, 600);
+        for (const auto& transfer : posted)
+            journal.post({&transfer, 1});
+        journal.finish();
+        share::SnapshotRecord snapshot;
+        snapshot.entries = {{1, 5, 0}};
+        for (const std::uint64_t id : {1u, 2u, 3u, 2u + 300u}) {
+            snapshot.id = id;
+            journal.put_snapshot(snapshot);
+        }
+        ledger::BlockRow block;
+        block.found = testing::found_block(1, {}, {600, 1});
+        block.found.block.snapshot = 1;
+        journal.put_block(block);
+        connection->run(kBackToVersion3);
+        connection->set_schema_version(3);
+        transaction.commit();
+    }
+    auto reading = settings();
+    reading.read_only = true;
+    EXPECT_THAT(SqlLedger::open(reading).error(), HasSubstr("older Adit (schema 3, this program"));
+    const auto ledger = open();
+    EXPECT_EQ(database_.connect()->schema_version(), kLedgerSchemaVersion);
+    std::vector<std::uint64_t> snapshots;
+    const auto kept = *ledger->snapshots();
+    for (const auto& snapshot : kept)
+        snapshots.push_back(snapshot.id);
+    EXPECT_THAT(snapshots, ElementsAre(1u, 3u, 302u));
+    EXPECT_THAT(*ledger->transfers("", 0, 100), ElementsAre(posted[0], posted[2], posted[1]));
+    EXPECT_THAT(*ledger->transfers("alice", 0, 100), ElementsAre(posted[0], posted[2]));
+    EXPECT_THAT(*ledger->transfers("bob", 6, 8), ElementsAre(posted[1]));
+    EXPECT_THAT(*ledger->transfers("bob", 0, 7), IsEmpty());
+    EXPECT_THAT(*ledger->transfers(":withdrawn", 0, 7), ElementsAre(posted[0]));
+    EXPECT_THAT(*ledger->transfers(":withdrawn", 7, 8), ElementsAre(posted[2], posted[1]));
+}
 
 class SqlMigrationTest : public testing::SqlLedgerTest {};
 INSTANTIATE_TEST_SUITE_P(On, SqlMigrationTest, ::testing::Values(SqlDialect::sqlite),

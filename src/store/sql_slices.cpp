@@ -124,6 +124,19 @@ Stored<void> SqlLedger::apply(const TallyDelta& delta) {
     });
 }
 
+Stored<void> SqlLedger::tidy_up() {
+    return with(writer_, true, [](SqlConnection& connection) { connection.tidy_up(); });
+}
+
+Stored<void> SqlLedger::warm_up() {
+    return with(writer_, true, [&](SqlConnection& connection) {
+        auto slices = std::exchange(slice_cache_, SliceCache());
+        const SqlView view(connection);
+        SqlJournal(connection, settings_.instance, settings_.slice_s, &slices).keep_slices();
+        slice_cache_ = std::move(slices);
+    });
+}
+
 void SqlLedger::apply_delta(SqlConnection& connection, const TallyDelta& delta, SliceCache& slices,
                             const std::function<void()>& step) const {
     const auto instance = settings_.instance;
@@ -153,6 +166,7 @@ void SqlLedger::apply_delta(SqlConnection& connection, const TallyDelta& delta, 
     if (delta.after.slice.start_s != delta.before.slice.start_s) {
         forget_worker_slices(connection, instance,
                              delta.after.slice.start_s - settings_.keep_worker_slices_s);
+        SqlJournal(connection, instance, settings_.slice_s, &slices).keep_slices();
     }
     step();
 }

@@ -5,6 +5,10 @@
 namespace adit::store {
 namespace {
 
+// Pages of 4 KiB.
+constexpr int kTidyWalPages = 4'096;
+constexpr int kMostWalPages = 32'768;
+
 using base::U128;
 
 std::array<std::uint8_t, 16> to_blob(U128 value) {
@@ -160,9 +164,25 @@ void SqliteConnection::configure(SqliteMode mode) {
     run("PRAGMA cache_size = -65536");
     if (mode == SqliteMode::read) return;
     run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
-    // Posting a block dirties pages all over the transfers' index. Up to 64 MiB of them gather in
-    // the write-ahead log before they are copied into the database, once for several postings.
-    run("PRAGMA wal_autocheckpoint = 16384");
+    // Takes the place of the automatic checkpoint.
+    sqlite3_wal_hook(database_, &SqliteConnection::on_commit, this);
+}
+
+// Copying the write-ahead log into the database takes as long as the disk likes, and whoever waits
+// for a commit should not wait for that too; unless nobody tidies up.
+int SqliteConnection::on_commit(void* self, sqlite3* database, const char*, int wal_pages) {
+    auto& connection = *static_cast<SqliteConnection*>(self);
+    connection.wal_pages_ = wal_pages;
+    if (wal_pages < kMostWalPages) return SQLITE_OK;
+    // A reader that is in the way is no failure of the commit; the next one tries again.
+    sqlite3_wal_checkpoint_v2(database, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+    return SQLITE_OK;
+}
+
+void SqliteConnection::tidy_up() {
+    if (wal_pages_ < kTidyWalPages) return;
+    wal_pages_ = 0;
+    sqlite3_wal_checkpoint_v2(database_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
 }
 
 SqliteConnection::~SqliteConnection() {

@@ -28,13 +28,17 @@ class SqliteConnection final : public SqlConnection {
     void begin_read() override;
     void commit() override;
     void rollback() noexcept override;
+    // Copies a long write-ahead log into the database; commit() leaves that to this.
+    void tidy_up() override;
     int schema_version() override;
     void set_schema_version(int version) override;
 
  private:
     std::unique_ptr<SqlDriverStatement> make_statement(const std::string& sql) override;
     void configure(SqliteMode mode);
+    static int on_commit(void* self, sqlite3* database, const char* name, int wal_pages);
     sqlite3* database_ = nullptr;
+    int wal_pages_ = 0;  // after the last commit, if it was not tidied up since
 };
 
 }  // namespace adit::store

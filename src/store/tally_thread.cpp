@@ -96,6 +96,9 @@ bool TallyThread::wait_folded(share::LogPosition position, std::int64_t timeout_
 }
 
 void TallyThread::run(std::stop_token stop) {
+    if (const auto warm = store_.warm_up(); !warm) {
+        logger_.warning("store", "the ledger cannot be read ahead", {{"error", warm.error()}});
+    }
     follow(stop);
     {
         const std::lock_guard lock(pause_mutex_);
@@ -185,6 +188,10 @@ bool TallyThread::flush() {
             folded_ = pending_->after.log.position;
         }
         folded_changed_.notify_all();
+        // Nothing that was applied depends on it, and it is tried again after the next.
+        if (const auto tidied = store_.tidy_up(); !tidied) {
+            logger_.warning("store", "the ledger cannot be tidied up", {{"error", tidied.error()}});
+        }
     }
     pending_.reset();
     return true;

@@ -199,9 +199,19 @@ class DoubtfulStore final : public ledger::SliceStore {
  public:
     explicit DoubtfulStore(ledger::SliceStore& inner) : inner_(inner) {}
     ledger::Stored<void> apply(const ledger::TallyDelta& delta) override {
-        const auto applied = inner_.apply(delta);
+        ++applied;
+        const auto done = inner_.apply(delta);
         if (failures > 0 && failures-- > 0) return std::unexpected("commit: disk I/O error");
-        return applied;
+        return done;
+    }
+    ledger::Stored<void> tidy_up() override {
+        ++tidied_up;
+        return inner_.tidy_up();
+    }
+    ledger::Stored<void> warm_up() override {
+        EXPECT_EQ(applied, 0);
+        ++warmed_up;
+        return inner_.warm_up();
     }
     ledger::Stored<std::optional<ledger::FoldPoint>> fold_point() override {
         return inner_.fold_point();
@@ -227,6 +237,9 @@ class DoubtfulStore final : public ledger::SliceStore {
     }
     ledger::Stored<std::vector<share::WorkerRecord>> workers() override { return inner_.workers(); }
     int failures = 1;
+    int applied = 0;
+    int warmed_up = 0;
+    int tidied_up = 0;
 
  private:
     ledger::SliceStore& inner_;
@@ -243,6 +256,9 @@ TEST_F(TallyThreadTest, CountsOnceWhatWasAppliedAndReportedAsFailed) {
     running.stop();
     EXPECT_EQ(running.error(), "");
     EXPECT_EQ(slices_->pool_work_since(0)->shares, 3u);
+    EXPECT_GT(doubtful.applied, 0);
+    EXPECT_EQ(doubtful.warmed_up, 1);
+    EXPECT_GT(doubtful.tidied_up, 0);
 }
 
 // The server drops every connection, or a transaction is said to have failed, before any step and
