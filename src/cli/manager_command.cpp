@@ -1,5 +1,6 @@
 #include "cli/manager_command.h"
 
+#include "base/clock.h"
 #include "cli/books_text.h"
 #include "cli/pool_call.h"
 
@@ -41,7 +42,102 @@ void add_health(CLI::App* group, int* exit_code) {
     app->callback([common, cached, exit_code] { *exit_code = health(*common, *cached); });
 }
 
+struct MetricsOptions {
+    std::vector<std::string> series;
+    std::string history;
+    std::int64_t last_s = 0;
+};
+
+int metrics(const GroupOptions& common, const MetricsOptions& options) {
+    Json params{{"series", options.series}};
+    if (!options.history.empty()) params["history"] = options.history;
+    if (options.last_s != 0) {
+        if (options.history.empty()) return bad_usage("--last goes with --history");
+        params["from_s"] = base::SystemClock().wall_ms() / 1'000 - options.last_s;
+    }
+    return show_answer(common, "manager.metrics",
+                       params.dump(-1, ' ', true, Json::error_handler_t::replace), metrics_text);
+}
+
+void add_metrics(CLI::App* group, int* exit_code) {
+    const auto [app, common] = add_command(
+        group, "metrics", "Metrics with rates and history, active alerts, forecasts",
+        "Examples:\n"
+        "  adit manager metrics --config /etc/adit.toml\n"
+        "  adit manager metrics -c /etc/adit.toml --series adit_log_commit_ms:p99 --history 1m "
+        "--last 3600\n\n"
+        "Without --series those that matter most. docs/metrics.md says what is kept, and how\n"
+        "forecasts are made and scored.\n"
+        "Exit codes: 0 shown, 1 the pool refused, 2 no pool runs, or wrong options or\n"
+        "configuration.");
+    auto options = std::make_shared<MetricsOptions>();
+    app->add_option("--series", options->series, "A series, or a metric for all its series")
+        ->type_name("NAME");
+    app->add_option("--history", options->history, "Points too, of this length")
+        ->check(CLI::IsMember({"1s", "1m", "1h"}));
+    app->add_option("--last", options->last_s, "Only so many seconds of it")->type_name("SECONDS");
+    app->callback([common, options, exit_code] { *exit_code = metrics(*common, *options); });
+}
+
+std::string number_or_dash(const Json& value) {
+    return value.is_null() ? "-" : fmt::format("{:.6g}", value.get<double>());
+}
+
+std::string forecast_line(const Json& forecast) {
+    const auto name = forecast.at("of").get<std::string>();
+    const auto& expected = forecast.at("expected");
+    std::string text = fmt::format("forecast {}: ", name);
+    if (expected.is_null()) return text + forecast.at("why").get<std::string>() + "\n";
+    text +=
+        fmt::format("{} ({} to {})", number_or_dash(expected.at("value")),
+                    number_or_dash(expected.at("low_95")), number_or_dash(expected.at("high_95")));
+    const auto& score = forecast.at("score");
+    if (score.at("scored").get<std::uint64_t>() == 0) return text + ", not scored yet\n";
+    const auto& error = score.at("mean_absolute_percentage_error");
+    return text +
+           fmt::format(", {} scored, {:.0f} % inside, mean error {}\n",
+                       score.at("scored").get<std::uint64_t>(),
+                       100 * score.at("share_inside").get<double>(),
+                       error.is_null() ? "unknown" : fmt::format("{:.1f} %", error.get<double>()));
+}
+
 }  // namespace
+
+std::string metrics_text(const std::string& text) {
+    const auto json = Json::parse(text);
+    using enum TextTable::Align;
+    TextTable table(
+        {{"series", left}, {"value", right}, {"a second", right}, {"mean 10 min", right}});
+    std::string points;
+    for (const auto& series : json.at("series")) {
+        table.add({series.at("name"), number_or_dash(series.at("value")),
+                   number_or_dash(series.at("per_second_1m")),
+                   number_or_dash(series.at("mean_10m"))});
+        if (!series.contains("points")) continue;
+        TextTable history({{series.at("name"), left},
+                           {"min", right},
+                           {"mean", right},
+                           {"max", right},
+                           {"increase", right}});
+        for (const auto& point : series.at("points")) {
+            history.add({utc_text(point.at("start_s").get<std::int64_t>() * 1'000),
+                         number_or_dash(point.at("min")), number_or_dash(point.at("mean")),
+                         number_or_dash(point.at("max")), number_or_dash(point.at("increase"))});
+        }
+        points += "\n" + history.text();
+    }
+    std::string out = table.text();
+    for (const auto& alert : json.at("alerts")) {
+        out += fmt::format("alert {} ({}) since {}: {}\n", alert.at("alert").get<std::string>(),
+                           alert.at("severity").get<std::string>(),
+                           utc_text(alert.at("since_ms").get<std::int64_t>()),
+                           alert.at("text").get<std::string>());
+    }
+    if (json.at("alerts").empty()) out += "no alert is active\n";
+    for (const auto& forecast : json.at("forecasts"))
+        out += forecast_line(forecast);
+    return out + points;
+}
 
 std::string health_text(const std::string& text) {
     const auto json = Json::parse(text);
@@ -77,9 +173,11 @@ void add_manager_command(CLI::App& app, int* exit_code) {
     group->require_subcommand(1);
     group->footer(
         "Examples:\n"
-        "  adit manager health --config /etc/adit.toml    is every part well?\n\n"
+        "  adit manager health --config /etc/adit.toml    is every part well?\n"
+        "  adit manager metrics --config /etc/adit.toml   what was measured, alerts, forecasts\n\n"
         "adit manager SUBCOMMAND --help says more.");
     add_health(group, exit_code);
+    add_metrics(group, exit_code);
 }
 
 }  // namespace adit::cli

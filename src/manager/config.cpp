@@ -4,6 +4,7 @@
 #include "job/job.h"
 #include "manager/config_money.h"
 #include "manager/config_reader.h"
+#include "manager/config_service.h"
 #include "node/node_settings.h"
 
 #include <cerrno>
@@ -219,6 +220,7 @@ std::expected<Config, std::vector<ConfigFault>> parse_config(std::string_view te
         if (auto table = root.child("log")) read_log(*table, config.log);
         read_tuning(root, config);
         read_money(root, config);
+        read_services(root, config);
         root.finish();
     }
     if (!document.faults().empty()) return std::unexpected(document.faults());
@@ -278,6 +280,7 @@ ConfigChanges changes_between(const Config& running, const Config& wanted) {
     restart(a.job.min_fee_rise_percent != b.job.min_fee_rise_percent, "job.min_fee_rise_percent");
     restart(a.job.get_transactions != b.job.get_transactions, "job.get_transactions");
     compare_money(a, b, changes);
+    compare_services(a, b, changes);
     live(a.log.level != b.log.level, "log.level");
     restart(a.log.format != b.log.format, "log.format");
     return changes;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "chain/network.h"
 #include "chain/target.h"
+#include "metrics/alert_rules.h"
 #include "share/money_records.h"
 
 #include <expected>
@@ -123,6 +124,33 @@ struct LogConfig {
     base::LogFormat format = base::LogFormat::text;
 };
 
+// A server for REST, events and metrics; off without a [http] section.
+struct HttpConfig {
+    std::string listen;  // empty: off
+    std::vector<std::string> trusted_proxies;
+    bool public_metrics = false;  // /metrics needs no login
+    std::uint32_t line = 0;       // of the table in the file
+    friend bool operator==(const HttpConfig& a, const HttpConfig& b) {
+        return std::tie(a.listen, a.trusted_proxies, a.public_metrics) ==
+               std::tie(b.listen, b.trusted_proxies, b.public_metrics);
+    }
+};
+
+struct WebhookConfig {
+    std::string url;
+    std::string format = "json";
+    std::string secret;
+    friend bool operator==(const WebhookConfig&, const WebhookConfig&) = default;
+};
+
+struct AlertConfig {
+    std::vector<WebhookConfig> webhooks;
+    std::vector<metrics::AlertRule>
+        rules;                     // each instead of a default of that name, or beside them
+    std::vector<std::string> off;  // names of default rules
+    friend bool operator==(const AlertConfig&, const AlertConfig&) = default;
+};
+
 struct SimConfig {
     double block_s = 20;      // the demo chain's time between blocks
     std::int64_t miners = 8;  // virtual miners
@@ -141,6 +169,8 @@ struct Config {
     PayoutConfig payout;
     StoreConfig store;
     LogConfig log;
+    HttpConfig http;
+    AlertConfig alert;
     SimConfig sim;
 };
 

@@ -55,6 +55,10 @@ void TableReader::required_text(std::string_view key, std::string& value,
     }
 }
 
+bool TableReader::has(std::string_view key) {
+    return node_->find(key) != nullptr;
+}
+
 void TableReader::flag(std::string_view key, bool& value) {
     const auto* found = node_->find(key);
     if (found == nullptr) return;
@@ -64,6 +68,23 @@ void TableReader::flag(std::string_view key, bool& value) {
         node_->fault(found, fmt::format("{}{} must be true or false", node_->prefix, key),
                      fmt::format("{} = true", key));
     }
+}
+
+void TableReader::texts(std::string_view key, std::vector<std::string>& values,
+                        std::string_view example) {
+    const auto* found = node_->find(key);
+    if (found == nullptr) return;
+    const auto* array = found->as_array();
+    const bool all_texts =
+        array != nullptr && (array->empty() || array->is_homogeneous(toml::node_type::string));
+    if (!all_texts) {
+        node_->fault(found, fmt::format("{}{} must be an array of texts", node_->prefix, key),
+                     fmt::format("{} = {}", key, example));
+        return;
+    }
+    values.clear();
+    for (const auto& element : *array)
+        values.push_back(element.as_string()->get());
 }
 
 void TableReader::integer(std::string_view key, std::int64_t& value, std::int64_t least,
@@ -114,13 +135,13 @@ std::vector<TableReader> TableReader::children(std::string_view key) {
     if (found == nullptr) return readers;
     const auto* array = found->as_array();
     if (array == nullptr || !array->is_homogeneous(toml::node_type::table)) {
-        node_->fault(found, fmt::format("{} must be an array of tables", key),
-                     fmt::format("[[{}]] (two brackets)", key));
+        node_->fault(found, fmt::format("{}{} must be an array of tables", node_->prefix, key),
+                     fmt::format("[[{}{}]] (two brackets)", node_->prefix, key));
         return readers;
     }
     for (const auto& element : *array) {
         readers.push_back(TableReader(std::make_shared<Node>(
-            Node{element.as_table(), fmt::format("{}.", key), node_->state, {}})));
+            Node{element.as_table(), fmt::format("{}{}.", node_->prefix, key), node_->state, {}})));
     }
     return readers;
 }

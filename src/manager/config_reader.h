@@ -19,7 +19,10 @@ class TableReader {
     // Each leaves `value` alone when the key is absent; `example` is what to write instead.
     void text(std::string_view key, std::string& value, std::string_view example);
     void required_text(std::string_view key, std::string& value, std::string_view example);
+    void texts(std::string_view key, std::vector<std::string>& values, std::string_view example);
     void flag(std::string_view key, bool& value);
+    // Whether the key is there. It counts as asked for.
+    bool has(std::string_view key);
     void integer(std::string_view key, std::int64_t& value, std::int64_t least, std::int64_t most);
     void number(std::string_view key, double& value, double least, double most);
     // A sub-table; nullopt when absent (or, with a fault, when it is no table).

@@ -101,6 +101,15 @@ class Methods {
         return ControlReply::result(health_json(*report));
     }
 
+    ControlReply manager_metrics(const ControlRequest& request) {
+        ControlParams params(request.params);
+        const auto query = metrics_query(params);
+        if (auto fault = params.finish()) return ControlReply::refusal(std::move(*fault));
+        const auto report = desk_.metrics(query);
+        if (!report) return ControlReply::refusal(report.error().text);
+        return ControlReply::result(metrics_json(*report));
+    }
+
     // What is not named stays as it is.
     ControlReply account_set(const ControlRequest& request) {
         ControlParams params(request.params);
@@ -200,6 +209,7 @@ ControlHandlers control_handlers(ControlDesk desk) {
     add("account.set", &Methods::account_set);
     add("pool.status", &Methods::pool_status);
     add("manager.health", &Methods::manager_health);
+    add("manager.metrics", &Methods::manager_metrics);
     return handlers;
 }
 

@@ -6,6 +6,7 @@
 #include "chain/network.h"
 #include "manager/control_socket.h"
 #include "manager/health.h"
+#include "manager/metrics_desk.h"
 #include "manager/payout_desk.h"
 
 #include <functional>
@@ -29,6 +30,7 @@ struct ControlDesk {
     std::function<std::string()> pool_status;  // JSON
     // Probes now when true, else as of the last probes.
     std::function<Outcome<HealthReport>(bool probe, std::stop_token)> health;
+    std::function<Outcome<MetricsReport>(const MetricsQuery&)> metrics;
 };
 
 ControlHandlers control_handlers(ControlDesk desk);

@@ -24,17 +24,27 @@ class ControlHandlersTest : public ::testing::Test {
  protected:
     void SetUp() override { open(true); }
     void open(bool with_payouts) {
-        ControlDesk parts{.payouts = with_payouts ? &desk : nullptr,
-                          .why_no_payouts = "this pool pays nothing out",
-                          .reader = books,
-                          .sink = books,
-                          .clock = clock,
-                          .logger = logger,
-                          .network = chain::Network::regtest,
-                          .threshold_sat = [] { return 10'000; },
-                          .knows_account = [this](std::string_view name) { return knows(name); },
-                          .pool_status = [] { return std::string(R"({"miners":7})"); },
-                          .health = [this](bool probe, std::stop_token) { return health(probe); }};
+        ControlDesk parts{
+            .payouts = with_payouts ? &desk : nullptr,
+            .why_no_payouts = "this pool pays nothing out",
+            .reader = books,
+            .sink = books,
+            .clock = clock,
+            .logger = logger,
+            .network = chain::Network::regtest,
+            .threshold_sat = [] { return 10'000; },
+            .knows_account = [this](std::string_view name) { return knows(name); },
+            .pool_status = [] { return std::string(R"({"miners":7})"); },
+            .health = [this](bool probe, std::stop_token) { return health(probe); },
+            .metrics = [](const MetricsQuery& query) -> Outcome<MetricsReport> {
+                if (query.series != std::vector<std::string>{"a"} ||
+                    query.history != metrics::Resolution::minute || query.from_s != 60) {
+                    return std::unexpected(OperationRefusal{RefusalKind::bad_request, "other"});
+                }
+                MetricsReport report;
+                report.at_ms = 7;
+                return report;
+            }};
         handlers = control_handlers(std::move(parts));
     }
     ledger::Stored<bool> knows(std::string_view name) const {
@@ -91,6 +101,13 @@ TEST_F(ControlHandlersTest, HealthIsProbedOrRemembered) {
     EXPECT_THAT(ask("manager.health", R"({"cached":true})"), HasSubstr("remembered"));
     runs = false;
     EXPECT_EQ(ask("manager.health", "{}"), "refused: the pool is stopping, not running");
+}
+
+TEST_F(ControlHandlersTest, MetricsAreAskedForByNameAndTime) {
+    EXPECT_THAT(ask("manager.metrics", R"({"series":["a"],"history":"1m","from_s":60})"),
+                HasSubstr(R"({"at_ms":7,"series":[],"alerts":[],"forecasts":[])"));
+    EXPECT_EQ(ask("manager.metrics", R"({"series":["b"]})"), "refused: other");
+    EXPECT_THAT(ask("manager.metrics", R"({"history":"1d"})"), HasSubstr(R"("1s", "1m" or "1h")"));
 }
 
 TEST_F(ControlHandlersTest, ASpendIsExplainedInOneOfThreeWays) {

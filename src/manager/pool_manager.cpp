@@ -9,6 +9,7 @@
 #include "manager/recovered_job.h"
 #include "manager/scan_position.h"
 #include "net/file_limit.h"
+#include "node/chain_progress.h"
 
 namespace adit::manager {
 namespace {
@@ -62,6 +63,7 @@ struct PoolManager::Parts {
     NodeSide nodes;
     std::unique_ptr<Sampler> sampler;
     std::unique_ptr<HealthMonitor> health;
+    std::unique_ptr<MetricsDesk> metrics;
     std::int64_t started_ms = 0;
     std::atomic<bool> running{false};
     std::atomic<PoolState> phase{PoolState::stopped};  // never degraded: see state()
@@ -79,6 +81,7 @@ struct PoolManager::Parts {
     // After the nodes or what is live of [payout] have changed.
     std::expected<void, std::string> renew_payouts();
     std::vector<std::unique_ptr<Probe>> probes();
+    std::optional<metrics::ChainProgress> chain_progress() const;
     PoolState state() const;
     // A refusal unless the pool runs.
     Outcome<void> require_running() const;
@@ -175,6 +178,10 @@ std::expected<void, std::string> PoolManager::Parts::take_commands() {
             if (const auto runs = require_running(); !runs) return std::unexpected(runs.error());
             if (!probe) return health->report();
             return health->check({clock.steady_ms() + kCommandMs, std::move(stop)});
+        },
+        .metrics = [this](const MetricsQuery& query) -> Outcome<MetricsReport> {
+            if (const auto runs = require_running(); !runs) return std::unexpected(runs.error());
+            return metrics->report(query);
         }};
     auto opened =
         ControlSocket::open(dir->root(), control_handlers(std::move(desk)), {}, clock, logger);
@@ -294,6 +301,13 @@ std::expected<void, std::string> PoolManager::Parts::start() {
                                             keep_scan_position();
                                         },
                                         dir->root() / "metrics.prom", registry, clock, logger);
+    try {
+        metrics = std::make_unique<MetricsDesk>(
+            metrics_settings(config), [this] { return chain_progress(); }, files, registry, clock,
+            logger);
+    } catch (const std::invalid_argument& error) {
+        return std::unexpected(error.what());
+    }
     health = std::make_unique<HealthMonitor>(probes(), HealthSettings{}, registry, clock, logger);
     most_connections = static_cast<std::size_t>(config.limits.miners);
     started_ms = clock.steady_ms();
@@ -301,6 +315,7 @@ std::expected<void, std::string> PoolManager::Parts::start() {
     if (const auto taken = take_commands(); !taken) return taken;
     phase = PoolState::running;
     health->start();
+    metrics->start();
     return {};
 }
 
@@ -328,6 +343,15 @@ std::vector<std::unique_ptr<Probe>> PoolManager::Parts::probes() {
                              clock));
     if (payouts) all.push_back(payout_probe(*payouts, clock));
     return all;
+}
+
+std::optional<metrics::ChainProgress> PoolManager::Parts::chain_progress() const {
+    std::vector<node::NodeSettings> settings;
+    {
+        const std::lock_guard lock(node_mutex);
+        settings = node_settings(config);
+    }
+    return node::chain_progress(settings, config.pool.chain);
 }
 
 PoolState PoolManager::Parts::state() const {
@@ -410,6 +434,7 @@ bool PoolManager::Parts::stop(std::int64_t limit_ms) {
     if (payouts) payouts->stop();
     if (control) control->stop();
     if (health) health->stop();
+    if (metrics) metrics->stop();
     sampler.reset();
     if (settler) settler->stop();
     if (snapshots) snapshots->stop();
@@ -505,6 +530,11 @@ PoolState PoolManager::state() const {
 Outcome<HealthReport> PoolManager::coordinate_component_health_check(const CallLimits& limits) {
     if (const auto runs = parts_->require_running(); !runs) return std::unexpected(runs.error());
     return parts_->health->check(limits);
+}
+
+Outcome<MetricsReport> PoolManager::coordinate_real_time_metrics(const MetricsQuery& query) const {
+    if (const auto runs = parts_->require_running(); !runs) return std::unexpected(runs.error());
+    return parts_->metrics->report(query);
 }
 
 Outcome<HealthReport> PoolManager::health() const {

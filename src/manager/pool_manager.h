@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "manager/config.h"
 #include "manager/health.h"
+#include "manager/metrics_desk.h"
 #include "manager/operation.h"
 #include "manager/payout_desk.h"
 #include "metrics/registry.h"
@@ -69,6 +70,8 @@ class PoolManager {
 
     // Probes every part by a small real piece of its work (health.h). From any thread.
     Outcome<HealthReport> coordinate_component_health_check(const CallLimits& limits);
+    // Series with rates and history, active alerts, forecasts with their scores. From any thread.
+    Outcome<MetricsReport> coordinate_real_time_metrics(const MetricsQuery& query) const;
     // As of the last probes, without probing; refused while the pool does not run.
     Outcome<HealthReport> health() const;
 

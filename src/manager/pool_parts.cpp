@@ -1,6 +1,7 @@
 #include "manager/pool_parts.h"
 
 #include "base/wait.h"
+#include "manager/config_service.h"
 
 #include <cmath>
 
@@ -100,6 +101,19 @@ SnapshotSettings snapshot_settings(const Config& config) {
     settings.nodes = node_settings(config);
     settings.max_outputs = static_cast<std::uint32_t>(config.payout.coinbase_outputs);
     settings.dust = chain::Amount::of(config.payout.coinbase_dust_sat);
+    return settings;
+}
+
+MetricsSettings metrics_settings(const Config& config) {
+    MetricsSettings settings;
+    settings.pool_name = config.pool.name;
+    settings.data_dir = config.pool.data_dir;
+    settings.rules = alert_rules(config.alert);
+    for (std::size_t i = 0; i < config.alert.webhooks.size(); ++i) {
+        const auto& webhook = config.alert.webhooks[i];
+        settings.webhooks.push_back({fmt::format("{}-{}", webhook.format, i + 1), webhook.url,
+                                     *net::parse_webhook_format(webhook.format), webhook.secret});
+    }
     return settings;
 }
 

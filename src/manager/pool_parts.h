@@ -5,6 +5,7 @@
 #include "manager/block_desk.h"
 #include "manager/config.h"
 #include "manager/job_desk.h"
+#include "manager/metrics_desk.h"
 #include "manager/sampler.h"
 #include "manager/settler.h"
 #include "manager/snapshot_desk.h"
@@ -34,6 +35,7 @@ bool pays_finders(const Config& config);
 job::JobMakerSettings job_settings(const Config& config, base::Bytes payout_script);
 // How coinbases pay the miners; only for payout.mode = "coinbase".
 SnapshotSettings snapshot_settings(const Config& config);
+MetricsSettings metrics_settings(const Config& config);
 // The reward rules as they go into the log.
 share::RulesRecord rules_of(const Config& config);
 // What of [rewards] changes while the pool runs: not what coinbases are made by.

@@ -218,6 +218,17 @@ void add_miners(std::vector<AlertRule>& rules) {
 }
 
 void add_machine(std::vector<AlertRule>& rules) {
+    AlertRule part;
+    part.name = "part_unhealthy";
+    part.series = {"adit_health_part"};
+    part.fire_at = part.clear_at = 1.5;
+    part.for_s = 25;
+    part.clear_for_s = 10;
+    part.severity = Severity::critical;
+    part.summary =
+        "A part of the pool fails its probes: {series}. `adit manager health` names the cause and "
+        "the remedy.";
+    rules.push_back(std::move(part));
     rules.push_back(level("disk_low", "adit_disk_free_ratio", Comparison::below, 0.10, 0.12, 60,
                           Severity::warning,
                           "Only {value} of a disk is free: {series}. Free space, or archive "

@@ -49,6 +49,7 @@ struct AlertRule {
     // For a person, with the remedy. {value}, {threshold} and {series} are filled in.
     std::string summary;
 
+    bool operator==(const AlertRule&) const = default;
     bool together() const { return sum || !of.empty() || comparison == Comparison::absent; }
 };
 
