@@ -1,6 +1,7 @@
 #include "net/tls.h"
 
 #include "net/test_server.h"
+#include "net/webhook_sender.h"
 
 #include <gmock/gmock.h>
 #include <openssl/evp.h>
@@ -231,6 +232,38 @@ TEST_F(TlsTest, NamesTheFileThatIsWrong) {
         ASSERT_FALSE(context) << c.words;
         EXPECT_THAT(context.error(), HasSubstr(c.words));
     }
+}
+
+// What a webhook sent to a server with this certificate is told.
+WebhookOutcome send_webhook(TestServer& server, std::string ca_file) {
+    base::SystemClock clock;
+    metrics::Registry registry;
+    base::Logger log(base::LogLevel::error, base::LogFormat::text, [](std::string_view) {});
+    std::promise<WebhookOutcome> outcome;
+    WebhookSettings settings;
+    settings.attempts = 1;
+    settings.ca_file = std::move(ca_file);
+    WebhookTarget target;
+    target.url = fmt::format("https://127.0.0.1:{}/", server.port());
+    WebhookSender sender(settings, clock, registry, log);
+    EXPECT_TRUE(sender.send(target, WebhookMessage(),
+                            [&](const WebhookOutcome& result) { outcome.set_value(result); }));
+    return outcome.get_future().get();
+}
+
+TEST_F(TlsTest, SendsNoWebhookToWhomNobodyVouchesFor) {
+    write_certificate("other");
+    TestServer server(settings());
+    for (const auto& ca_file : {std::string(), path("other.crt")}) {
+        const auto outcome = send_webhook(server, ca_file);
+        EXPECT_FALSE(outcome.delivered);
+        EXPECT_THAT(outcome.error, HasSubstr("certificate"));
+    }
+    EXPECT_TRUE(server.handler().lines().empty());
+    // An echo is no answer, but the request was sent.
+    EXPECT_THAT(send_webhook(server, path("a.crt")).error, Not(HasSubstr("certificate")));
+    EXPECT_THAT(server.handler().lines(),
+                testing::Contains(testing::StartsWith("POST / HTTP/1.1")));
 }
 
 }  // namespace

@@ -213,6 +213,8 @@ WebhookSender::Attempt WebhookSender::post(const Item& item) {
     curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, 2L);
+    if (!settings_.ca_file.empty())
+        curl_easy_setopt(handle, CURLOPT_CAINFO, settings_.ca_file.c_str());
     curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(handle, CURLOPT_USERAGENT, "Adit");
     curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers.get());

@@ -33,6 +33,7 @@ struct WebhookSettings {
     std::chrono::milliseconds timeout{10'000};       // for a whole attempt
     std::chrono::milliseconds first_wait{1'000};     // before the second attempt; then doubled
     std::chrono::milliseconds longest_wait{60'000};  // also for a receiver's Retry-After
+    std::string ca_file;  // PEM, of who vouches for receivers; empty: the system's
 };
 
 struct WebhookOutcome {
