@@ -120,6 +120,7 @@ ProcessMetrics::ProcessMetrics(Registry& registry, std::vector<std::filesystem::
         disks_.back().free_ratio.set(std::numeric_limits<double>::quiet_NaN());
     }
     memory_ratio_.set(std::numeric_limits<double>::quiet_NaN());
+    cpu_ratio_.set(std::numeric_limits<double>::quiet_NaN());  // it takes two samples
 }
 
 void ProcessMetrics::take(Gauge& gauge, std::optional<double> value) {
