@@ -70,7 +70,7 @@ class Payer::Core {
  private:
     OrHeld<void> follow_all();
     OrHeld<void> lock_again(const std::vector<OpenPayout>& open);
-    OrHeld<PayoutRound> round(bool dry);
+    PayoutRound round(bool dry);
     Stored<PayoutRow> decide(share::PayoutId id, PayoutState from, share::PayoutFact what,
                              std::string_view note);
     OrHeld<share::PayoutFactRecord> new_anchor(const OpenPayout& payout);
@@ -205,7 +205,7 @@ OrHeld<void> Payer::Core::count() {
 }
 
 // Once ready() has said so.
-OrHeld<PayoutRound> Payer::Core::round(bool dry) {
+PayoutRound Payer::Core::round(bool dry) {
     auto round = rounds_.run(dry);
     if (!dry) {
         round_hold_ = {round.hold, round.hold_text};
@@ -238,9 +238,7 @@ PayoutStatus Payer::Core::step() {
         plan_first_round();
     const bool due = next_steady_ms_ && parts_.clock.steady_ms() >= *next_steady_ms_;
     if (due && status_.hold == PayoutHold::none) {
-        if (const auto begun = round(false); !begun) {
-            hold(begun.error());
-        } else if (!begun->started.empty()) {
+        if (const auto begun = round(false); !begun.started.empty()) {
             if (const auto followed = follow_all(); !followed) hold(followed.error());
         }
     }
@@ -255,18 +253,17 @@ Stored<PayoutRound> Payer::Core::run(bool dry) {
         return refuse(followed.error().text);
     }
     auto begun = round(dry);
-    if (!begun) return refuse(begun.error().text);
-    if (dry) return std::move(*begun);
+    if (dry) return begun;
     clear_hold();
     if (const auto followed = follow_all(); !followed) {
         hold(followed.error());
-        if (begun->hold == PayoutHold::none) {
-            begun->hold = followed.error().hold;
-            begun->hold_text = followed.error().text;
+        if (begun.hold == PayoutHold::none) {
+            begun.hold = followed.error().hold;
+            begun.hold_text = followed.error().text;
         }
     }
     tell();
-    return std::move(*begun);
+    return begun;
 }
 
 Stored<PayoutRow> Payer::Core::decide(share::PayoutId id, PayoutState from, share::PayoutFact what,
