@@ -48,6 +48,8 @@ std::string_view name_of(Denial denial) {
             return "revoked";
         case Denial::locked:
             return "locked";
+        case Denial::unavailable:
+            return "unavailable";
     }
     return "invalid";
 }

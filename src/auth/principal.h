@@ -61,7 +61,15 @@ struct Principal {
 };
 
 // Why nobody was recognised.
-enum class Denial : std::uint8_t { missing = 0, invalid = 1, expired = 2, revoked = 3, locked = 4 };
+enum class Denial : std::uint8_t {
+    missing = 0,
+    invalid = 1,
+    expired = 2,
+    revoked = 3,
+    locked = 4,       // the account is disabled
+    unavailable = 5,  // the accounts cannot be read at present
+};
+inline constexpr std::size_t kDenials = 6;
 std::string_view name_of(Denial denial);
 
 // What a server asks for each request. Implemented by AuthService; safe from any thread and quick
