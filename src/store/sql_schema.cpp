@@ -3,8 +3,6 @@
 namespace adit::store {
 namespace {
 
-// Words in capitals that are no SQL stand for types: INT for 64-bit integers, WORK for unsigned
-// 128-bit integers, BLOB and TEXT for bytes. COMPACT tables are stored in the order of their key.
 constexpr std::string_view kTables = R"(
 CREATE TABLE fold_points (instance INT PRIMARY KEY,
     log_id BLOB NOT NULL, position INT NOT NULL, chain BLOB NOT NULL,
@@ -102,20 +100,8 @@ std::string_view type_of(SqlDialect dialect, std::string_view word) {
 }
 
 std::string tables_of(SqlDialect dialect) {
-    const auto is_letter = [](char c) { return c >= 'A' && c <= 'Z'; };
-    std::string out(dialect == SqlDialect::postgres ? kPostgresFunctions : std::string_view());
-    for (std::size_t at = 0; at < kTables.size();) {
-        auto end = at;
-        while (end < kTables.size() && is_letter(kTables[end]))
-            ++end;
-        if (end == at) {
-            out += kTables[at++];
-            continue;
-        }
-        out += type_of(dialect, kTables.substr(at, end - at));
-        at = end;
-    }
-    return out;
+    return std::string(dialect == SqlDialect::postgres ? kPostgresFunctions : std::string_view()) +
+           in_dialect(dialect, kTables);
 }
 
 // Versions 1 and 2 knew one instance, version 1 less about blocks than a split needs, and neither
@@ -160,6 +146,23 @@ void refuse_newer(int version) {
 }
 
 }  // namespace
+
+std::string in_dialect(SqlDialect dialect, std::string_view tables) {
+    const auto is_letter = [](char c) { return c >= 'A' && c <= 'Z'; };
+    std::string out;
+    for (std::size_t at = 0; at < tables.size();) {
+        auto end = at;
+        while (end < tables.size() && is_letter(tables[end]))
+            ++end;
+        if (end == at) {
+            out += tables[at++];
+            continue;
+        }
+        out += type_of(dialect, tables.substr(at, end - at));
+        at = end;
+    }
+    return out;
+}
 
 void bring_up_to_date(SqlConnection& connection) {
     const auto version = connection.schema_version();
