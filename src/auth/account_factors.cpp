@@ -59,11 +59,19 @@ Outcome<void> Accounts::check_code(const Attempt& attempt, const UserRow& user,
     return {};
 }
 
-Outcome<Enrolment> Accounts::offer_second_factor(const Principal& who) {
+Outcome<Enrolment> Accounts::offer_second_factor(const Principal& who, std::string_view password,
+                                                 std::string_view peer) {
+    // A stolen token shall not lock its owner out.
+    const auto attempt = begin_attempt(who.name, peer);
+    if (!attempt) return std::unexpected(attempt.error());
+    const auto user = check_password(*attempt, password);
+    if (!user) return std::unexpected(user.error());
+    // Not a success: that would forget guesses at the codes.
+    forgive(*attempt);
     base::Bytes secret(kTotpSecretBytes);
     base::fill_random(secret);
     auto why = std::optional(Refusal::no_such_user);
-    const auto changed = store_.change_user(who.user, [&](UserRow& row, std::int64_t) {
+    const auto changed = store_.change_user(user->id, [&](UserRow& row, std::int64_t) {
         why = row.second_factor == SecondFactor::on ? std::optional(Refusal::second_factor_on)
                                                     : std::nullopt;
         if (why) return false;
@@ -76,7 +84,7 @@ Outcome<Enrolment> Accounts::offer_second_factor(const Principal& who) {
     if (why) return refuse(*why);
     Enrolment enrolment;
     enrolment.secret = to_base32(secret);
-    enrolment.uri = totp_uri(settings_.pool_name, who.name, enrolment.secret);
+    enrolment.uri = totp_uri(settings_.pool_name, user->name, enrolment.secret);
     return enrolment;
 }
 

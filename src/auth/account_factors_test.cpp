@@ -15,7 +15,7 @@ class AccountFactorsTest : public testing::AccountsTest {
         return totp_code(row.totp_secret, clock_.wall_ms() / 1'000);
     }
     std::vector<std::string> enrol(const Principal& user) {
-        const auto offered = accounts_->offer_second_factor(user);
+        const auto offered = accounts_->offer_second_factor(user, kPassword, kPeer);
         EXPECT_TRUE(offered);
         auto codes = accounts_->confirm_second_factor(user, code(user));
         EXPECT_TRUE(codes);
@@ -26,7 +26,7 @@ class AccountFactorsTest : public testing::AccountsTest {
 
 TEST_F(AccountFactorsTest, EnrolsByACode) {
     const auto alice = make("alice");
-    const auto offered = accounts_->offer_second_factor(alice);
+    const auto offered = accounts_->offer_second_factor(alice, kPassword, kPeer);
     ASSERT_TRUE(offered);
     EXPECT_EQ(offered->secret.size(), 32U);
     EXPECT_EQ(offered->uri, totp_uri("test pool", "alice", offered->secret));
@@ -70,6 +70,22 @@ TEST_F(AccountFactorsTest, GuessingCodesLocks) {
         EXPECT_EQ(refusal(login("alice")), Refusal::code_needed);
 }
 
+// Who has stolen a session and the password must not get more guesses by it.
+TEST_F(AccountFactorsTest, APasswordAloneForgetsNoGuesses) {
+    const auto alice = make("alice");
+    enrol(alice);
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_EQ(refusal(accounts_->remove_second_factor(alice, kPassword, "not it", kPeer)),
+                  Refusal::wrong_code);
+        if (i == 4) break;
+        EXPECT_EQ(refusal(accounts_->offer_second_factor(alice, kPassword, kPeer)),
+                  Refusal::second_factor_on);
+        EXPECT_TRUE(accounts_->change_password(alice, kPassword, kPassword, kPeer));
+    }
+    EXPECT_EQ(refusal(accounts_->remove_second_factor(alice, kPassword, code(alice), kPeer)),
+              Refusal::locked);
+}
+
 TEST_F(AccountFactorsTest, TakesEachBackupCodeOnceHoweverItIsWritten) {
     const auto alice = make("alice");
     const auto codes = enrol(alice);
@@ -92,7 +108,8 @@ TEST_F(AccountFactorsTest, TakesEachBackupCodeOnceHoweverItIsWritten) {
 TEST_F(AccountFactorsTest, RemovesItByPasswordAndCode) {
     const auto alice = make("alice");
     enrol(alice);
-    EXPECT_EQ(refusal(accounts_->offer_second_factor(alice)), Refusal::second_factor_on);
+    EXPECT_EQ(refusal(accounts_->offer_second_factor(alice, kPassword, kPeer)),
+              Refusal::second_factor_on);
     EXPECT_EQ(refusal(accounts_->confirm_second_factor(alice, code(alice))),
               Refusal::second_factor_on);
     EXPECT_EQ(

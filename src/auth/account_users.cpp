@@ -119,7 +119,8 @@ Outcome<void> Accounts::change_password(const Principal& who, std::string_view o
     if (!attempt) return std::unexpected(attempt.error());
     const auto user = check_password(*attempt, old_password);
     if (!user) return std::unexpected(user.error());
-    succeed(*attempt);
+    // Not a success: that would forget guesses at the second factor's codes.
+    forgive(*attempt);
     const auto hash = hashed(new_password);
     if (!hash) return std::unexpected(hash.error());
     const auto changed = change(user->id, [&](UserRow& row) { row.password_hash = *hash; });

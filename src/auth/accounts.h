@@ -70,7 +70,8 @@ class Accounts final : public AuthService {
     Outcome<void> change_password(const Principal& who, std::string_view old_password,
                                   std::string_view new_password, std::string_view peer) override;
 
-    Outcome<Enrolment> offer_second_factor(const Principal& who) override;
+    Outcome<Enrolment> offer_second_factor(const Principal& who, std::string_view password,
+                                           std::string_view peer) override;
     Outcome<std::vector<std::string>> confirm_second_factor(const Principal& who,
                                                             std::string_view code) override;
     Outcome<void> remove_second_factor(const Principal& who, std::string_view password,

@@ -54,7 +54,7 @@ TEST_F(AccountThreadsTest, OneOfManyRefreshesWithOneToken) {
 
 TEST_F(AccountThreadsTest, OneOfManyLogsInWithOneCode) {
     const auto alice = make("alice");
-    ASSERT_TRUE(accounts_->offer_second_factor(alice));
+    ASSERT_TRUE(accounts_->offer_second_factor(alice, kPassword, kPeer));
     const auto secret = store_.user(alice.user).value()->totp_secret;
     const auto code = [&] { return totp_code(secret, clock_.wall_ms() / 1'000); };
     const auto backup = accounts_->confirm_second_factor(alice, code());

@@ -99,9 +99,10 @@ class AuthService : public Gatekeeper {
     virtual Outcome<void> change_password(const Principal& who, std::string_view old_password,
                                           std::string_view new_password, std::string_view peer) = 0;
 
-    // Second factor (RFC 6238): offered, then switched on by a code of it, which brings ten backup
-    // codes, shown once.
-    virtual Outcome<Enrolment> offer_second_factor(const Principal& who) = 0;
+    // Second factor (RFC 6238): offered to who knows the password, then switched on by a code of
+    // it, which brings ten backup codes, shown once.
+    virtual Outcome<Enrolment> offer_second_factor(const Principal& who, std::string_view password,
+                                                   std::string_view peer) = 0;
     virtual Outcome<std::vector<std::string>> confirm_second_factor(const Principal& who,
                                                                     std::string_view code) = 0;
     virtual Outcome<void> remove_second_factor(const Principal& who, std::string_view password,

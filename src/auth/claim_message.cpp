@@ -25,13 +25,6 @@ std::optional<std::int64_t> number_in(std::string_view text) {
     return value;
 }
 
-std::optional<Setting> setting_named(std::string_view name) {
-    for (const auto setting : {Setting::threshold, Setting::donation, Setting::notify}) {
-        if (name == name_of(setting)) return setting;
-    }
-    return std::nullopt;
-}
-
 bool is_place_to_notify(std::string_view value) {
     if (value.empty() || value.size() > kMostValueCharacters) return false;
     if (!std::ranges::all_of(value, [](char c) { return c > 0x20 && c < 0x7f; })) return false;
@@ -83,6 +76,13 @@ std::string_view name_of(Setting setting) {
             return "notify";
     }
     return "threshold";
+}
+
+std::optional<Setting> setting_named(std::string_view name) {
+    for (const auto setting : {Setting::threshold, Setting::donation, Setting::notify}) {
+        if (name == name_of(setting)) return setting;
+    }
+    return std::nullopt;
 }
 
 bool moves_payouts(Setting setting) {

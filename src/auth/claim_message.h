@@ -27,6 +27,8 @@ enum class Setting : std::uint8_t {
     notify = 2,     // where to tell of payouts: an http(s) URL, an e-mail address, or "off"
 };
 std::string_view name_of(Setting setting);
+// nullopt: there is no such setting.
+std::optional<Setting> setting_named(std::string_view name);
 // Whether a thief could gain by it: such changes wait for their hold time.
 bool moves_payouts(Setting setting);
 

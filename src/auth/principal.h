@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,9 @@ inline constexpr std::size_t kPermissions = 8;
 
 std::string_view name_of(Role role);
 std::string_view name_of(Permission permission);
+// nullopt: there is none of this name.
+std::optional<Role> role_named(std::string_view name);
+std::optional<Permission> permission_named(std::string_view name);
 
 // A set of permissions.
 class Permissions {
