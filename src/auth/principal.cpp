@@ -36,6 +36,21 @@ std::string_view name_of(Permission permission) {
     return "anyone";
 }
 
+std::optional<Role> role_named(std::string_view name) {
+    for (const auto role : {Role::miner, Role::operator_, Role::admin}) {
+        if (name == name_of(role)) return role;
+    }
+    return std::nullopt;
+}
+
+std::optional<Permission> permission_named(std::string_view name) {
+    for (std::size_t i = 0; i < kPermissions; ++i) {
+        const auto permission = static_cast<Permission>(i);
+        if (name == name_of(permission)) return permission;
+    }
+    return std::nullopt;
+}
+
 std::string_view name_of(Denial denial) {
     switch (denial) {
         case Denial::missing:
@@ -48,6 +63,8 @@ std::string_view name_of(Denial denial) {
             return "revoked";
         case Denial::locked:
             return "locked";
+        case Denial::unavailable:
+            return "unavailable";
     }
     return "invalid";
 }

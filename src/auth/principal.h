@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,9 @@ inline constexpr std::size_t kPermissions = 8;
 
 std::string_view name_of(Role role);
 std::string_view name_of(Permission permission);
+// nullopt: there is none of this name.
+std::optional<Role> role_named(std::string_view name);
+std::optional<Permission> permission_named(std::string_view name);
 
 // A set of permissions.
 class Permissions {
@@ -61,7 +65,15 @@ struct Principal {
 };
 
 // Why nobody was recognised.
-enum class Denial : std::uint8_t { missing = 0, invalid = 1, expired = 2, revoked = 3, locked = 4 };
+enum class Denial : std::uint8_t {
+    missing = 0,
+    invalid = 1,
+    expired = 2,
+    revoked = 3,
+    locked = 4,       // the account is disabled
+    unavailable = 5,  // the accounts cannot be read at present
+};
+inline constexpr std::size_t kDenials = 6;
 std::string_view name_of(Denial denial);
 
 // What a server asks for each request. Implemented by AuthService; safe from any thread and quick

@@ -2,7 +2,6 @@
 
 #include "chain/address.h"
 #include "manager/control_params.h"
-#include "manager/manager_json.h"
 #include "manager/payout_json.h"
 
 namespace adit::manager {
@@ -13,6 +12,8 @@ using ledger::Stored;
 constexpr std::size_t kNoteBytes = 500;
 constexpr std::size_t kLoggedBytes = 300;
 constexpr std::int64_t kMostId = INT64_MAX;
+// Most that an operation of the pool manager takes.
+constexpr std::int64_t kOperationMs = 60'000;
 
 std::string cut(const std::string& text) {
     return text.size() <= kLoggedBytes ? text : text.substr(0, kLoggedBytes) + "...";
@@ -92,22 +93,11 @@ class Methods {
         return ControlReply::result(desk_.pool_status());
     }
 
-    ControlReply manager_health(const ControlRequest& request) {
-        ControlParams params(request.params);
-        const bool cached = params.flag("cached");
-        if (auto fault = params.finish()) return ControlReply::refusal(std::move(*fault));
-        const auto report = desk_.health(!cached, request.stop);
-        if (!report) return ControlReply::refusal(report.error().text);
-        return ControlReply::result(health_json(*report));
-    }
-
-    ControlReply manager_metrics(const ControlRequest& request) {
-        ControlParams params(request.params);
-        const auto query = metrics_query(params);
-        if (auto fault = params.finish()) return ControlReply::refusal(std::move(*fault));
-        const auto report = desk_.metrics(query);
-        if (!report) return ControlReply::refusal(report.error().text);
-        return ControlReply::result(metrics_json(*report));
+    ControlReply operate(const Operation& operation, const ControlRequest& request) const {
+        auto result =
+            operation.run(request.params, {desk_.clock.steady_ms() + kOperationMs, request.stop});
+        return result ? ControlReply::result(std::move(*result))
+                      : ControlReply::refusal(std::move(result.error().text));
     }
 
     // What is not named stays as it is.
@@ -187,6 +177,7 @@ class Methods {
 }  // namespace
 
 ControlHandlers control_handlers(ControlDesk desk) {
+    const auto operations = desk.operations;
     const auto methods = std::make_shared<Methods>(std::move(desk));
     using Method = ControlReply (Methods::*)(const ControlRequest&);
     ControlHandlers handlers;
@@ -208,8 +199,12 @@ ControlHandlers control_handlers(ControlDesk desk) {
     add("payout.status", &Methods::payout_status);
     add("account.set", &Methods::account_set);
     add("pool.status", &Methods::pool_status);
-    add("manager.health", &Methods::manager_health);
-    add("manager.metrics", &Methods::manager_metrics);
+    for (const auto& operation : operations) {
+        handlers["manager." + operation.name] = [methods,
+                                                 operation](const ControlRequest& request) {
+            return methods->logged(request, methods->operate(operation, request));
+        };
+    }
     return handlers;
 }
 

@@ -5,8 +5,7 @@
 
 #include "chain/network.h"
 #include "manager/control_socket.h"
-#include "manager/health.h"
-#include "manager/metrics_desk.h"
+#include "manager/operation_table.h"
 #include "manager/payout_desk.h"
 
 #include <functional>
@@ -28,9 +27,7 @@ struct ControlDesk {
     // Whether an account has mined here or has a balance.
     std::function<ledger::Stored<bool>(std::string_view)> knows_account;
     std::function<std::string()> pool_status;  // JSON
-    // Probes now when true, else as of the last probes.
-    std::function<Outcome<HealthReport>(bool probe, std::stop_token)> health;
-    std::function<Outcome<MetricsReport>(const MetricsQuery&)> metrics;
+    std::vector<Operation> operations;         // of the pool manager
 };
 
 ControlHandlers control_handlers(ControlDesk desk);

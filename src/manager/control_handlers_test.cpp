@@ -24,43 +24,36 @@ class ControlHandlersTest : public ::testing::Test {
  protected:
     void SetUp() override { open(true); }
     void open(bool with_payouts) {
-        ControlDesk parts{
-            .payouts = with_payouts ? &desk : nullptr,
-            .why_no_payouts = "this pool pays nothing out",
-            .reader = books,
-            .sink = books,
-            .clock = clock,
-            .logger = logger,
-            .network = chain::Network::regtest,
-            .threshold_sat = [] { return 10'000; },
-            .knows_account = [this](std::string_view name) { return knows(name); },
-            .pool_status = [] { return std::string(R"({"miners":7})"); },
-            .health = [this](bool probe, std::stop_token) { return health(probe); },
-            .metrics = [](const MetricsQuery& query) -> Outcome<MetricsReport> {
-                if (query.series != std::vector<std::string>{"a"} ||
-                    query.history != metrics::Resolution::minute || query.from_s != 60) {
-                    return std::unexpected(OperationRefusal{RefusalKind::bad_request, "other"});
-                }
-                MetricsReport report;
-                report.at_ms = 7;
-                return report;
-            }};
+        ControlDesk parts{.payouts = with_payouts ? &desk : nullptr,
+                          .why_no_payouts = "this pool pays nothing out",
+                          .reader = books,
+                          .sink = books,
+                          .clock = clock,
+                          .logger = logger,
+                          .network = chain::Network::regtest,
+                          .threshold_sat = [] { return 10'000; },
+                          .knows_account = [this](std::string_view name) { return knows(name); },
+                          .pool_status = [] { return std::string(R"({"miners":7})"); },
+                          .operations = {operation()}};
         handlers = control_handlers(std::move(parts));
     }
     ledger::Stored<bool> knows(std::string_view name) const {
         if (name == ":fee") return true;
         return name == kAccount;
     }
-    Outcome<HealthReport> health(bool probe) const {
+    // Says what it was given.
+    Operation operation() {
+        return {"look", "Looks", [this](const std::string& params, const CallLimits& limits) {
+                    return looked(params, limits);
+                }};
+    }
+    Outcome<std::string> looked(const std::string& params, const CallLimits& limits) const {
         if (!runs) {
             return std::unexpected(
                 OperationRefusal{RefusalKind::wrong_state, "the pool is stopping, not running"});
         }
-        HealthReport report;
-        report.state = HealthState::degraded;
-        report.parts.resize(1);
-        report.parts[0].part = probe ? "probed" : "remembered";
-        return report;
+        EXPECT_GT(limits.deadline_ms, clock.steady_ms());
+        return params;
     }
     std::string ask(const std::string& method, const std::string& params) {
         const auto reply = handlers.at(method)({method, params, {}});
@@ -95,19 +88,11 @@ TEST_F(ControlHandlersTest, CommandsReachThePayoutsAndAnswerInJson) {
                                                        "cancel 13 ", "replace 14 "));
 }
 
-TEST_F(ControlHandlersTest, HealthIsProbedOrRemembered) {
-    EXPECT_THAT(ask("manager.health", "{}"),
-                HasSubstr(R"({"status":"degraded","at_ms":0,"parts":[{"part":"probed",)"));
-    EXPECT_THAT(ask("manager.health", R"({"cached":true})"), HasSubstr("remembered"));
+TEST_F(ControlHandlersTest, OperationsOfTheManagerAreMethods) {
+    EXPECT_EQ(ask("manager.look", R"({"at":7})"), R"(ok {"at":7})");
+    EXPECT_THAT(lines.back(), HasSubstr("control: done method=manager.look"));
     runs = false;
-    EXPECT_EQ(ask("manager.health", "{}"), "refused: the pool is stopping, not running");
-}
-
-TEST_F(ControlHandlersTest, MetricsAreAskedForByNameAndTime) {
-    EXPECT_THAT(ask("manager.metrics", R"({"series":["a"],"history":"1m","from_s":60})"),
-                HasSubstr(R"({"at_ms":7,"series":[],"alerts":[],"forecasts":[])"));
-    EXPECT_EQ(ask("manager.metrics", R"({"series":["b"]})"), "refused: other");
-    EXPECT_THAT(ask("manager.metrics", R"({"history":"1d"})"), HasSubstr(R"("1s", "1m" or "1h")"));
+    EXPECT_EQ(ask("manager.look", "{}"), "refused: the pool is stopping, not running");
 }
 
 TEST_F(ControlHandlersTest, ASpendIsExplainedInOneOfThreeWays) {

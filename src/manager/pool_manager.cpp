@@ -3,11 +3,13 @@
 #include "chain/address.h"
 #include "manager/component_probes.h"
 #include "manager/control_handlers.h"
+#include "manager/manager_json.h"
 #include "manager/payout_json.h"
 #include "manager/payout_side.h"
 #include "manager/pool_parts.h"
 #include "manager/recovered_job.h"
 #include "manager/scan_position.h"
+#include "manager/web_side.h"
 #include "net/file_limit.h"
 #include "node/chain_progress.h"
 
@@ -20,20 +22,20 @@ constexpr std::int64_t kBlockWaitMs = 3'000;
 constexpr std::int64_t kFactWaitMs = 10'000;
 // How long a start waits for the ledger before it leaves the reward rules for later.
 constexpr std::int64_t kCatchUpMs = 1'000;
-// Most that an operation takes when nobody names a time.
-constexpr std::int64_t kCommandMs = 30'000;
 
 }  // namespace
 
 // Members in the order they are built; destruction is the reverse.
 struct PoolManager::Parts {
-    Parts(Config pool_config, const base::Clock& pool_clock, metrics::Registry& pool_registry,
-          base::Logger& pool_logger)
-        : config(std::move(pool_config)),
+    Parts(PoolManager& its_manager, Config pool_config, const base::Clock& pool_clock,
+          metrics::Registry& pool_registry, base::Logger& pool_logger)
+        : manager(its_manager),
+          config(std::move(pool_config)),
           clock(pool_clock),
           registry(pool_registry),
           logger(pool_logger) {}
 
+    PoolManager& manager;
     Config config;
     const base::Clock& clock;
     metrics::Registry& registry;
@@ -64,6 +66,7 @@ struct PoolManager::Parts {
     std::unique_ptr<Sampler> sampler;
     std::unique_ptr<HealthMonitor> health;
     std::unique_ptr<MetricsDesk> metrics;
+    std::unique_ptr<WebSide> web;  // null: no [http]
     std::int64_t started_ms = 0;
     std::atomic<bool> running{false};
     std::atomic<PoolState> phase{PoolState::stopped};  // never degraded: see state()
@@ -75,6 +78,7 @@ struct PoolManager::Parts {
     std::expected<void, std::string> open_payouts();
     std::expected<void, std::string> listen();
     std::expected<void, std::string> take_commands();
+    std::expected<void, std::string> serve_web();
     void make_snapshot_desk();
     std::expected<void, std::string> check_files() const;
     NodeSide connect();
@@ -174,19 +178,25 @@ std::expected<void, std::string> PoolManager::Parts::take_commands() {
         .threshold_sat = [this] { return threshold_sat.load(); },
         .knows_account = [this](std::string_view name) { return knows_account(*slices, name); },
         .pool_status = [this] { return summary_json(summary()); },
-        .health = [this](bool probe, std::stop_token stop) -> Outcome<HealthReport> {
-            if (const auto runs = require_running(); !runs) return std::unexpected(runs.error());
-            if (!probe) return health->report();
-            return health->check({clock.steady_ms() + kCommandMs, std::move(stop)});
-        },
-        .metrics = [this](const MetricsQuery& query) -> Outcome<MetricsReport> {
-            if (const auto runs = require_running(); !runs) return std::unexpected(runs.error());
-            return metrics->report(query);
-        }};
+        .operations = operations_of(manager)};
     auto opened =
         ControlSocket::open(dir->root(), control_handlers(std::move(desk)), {}, clock, logger);
     if (!opened) return std::unexpected(opened.error());
     control = std::move(*opened);
+    return {};
+}
+
+std::expected<void, std::string> PoolManager::Parts::serve_web() {
+    if (config.http.listen.empty()) return {};
+    auto opened = WebSide::open(config, dir->root(),
+                                {operations_of(manager), [this] { return manager.health(); },
+                                 [this] { return summary_json(summary()); }, *slices, *facts},
+                                registry, clock, logger);
+    if (!opened) return std::unexpected(std::move(opened.error()));
+    web = std::move(*opened);
+    metrics->set_listener([side = web.get()](const metrics::AlertEvent& event) {
+        side->publish("alert", alert_json(event));
+    });
     return {};
 }
 
@@ -313,6 +323,7 @@ std::expected<void, std::string> PoolManager::Parts::start() {
     started_ms = clock.steady_ms();
     running = true;
     if (const auto taken = take_commands(); !taken) return taken;
+    if (const auto serving = serve_web(); !serving) return serving;
     phase = PoolState::running;
     health->start();
     metrics->start();
@@ -433,8 +444,9 @@ bool PoolManager::Parts::stop(std::int64_t limit_ms) {
     if (facts) facts->stop();
     if (payouts) payouts->stop();
     if (control) control->stop();
-    if (health) health->stop();
     if (metrics) metrics->stop();
+    if (web) web->stop();
+    if (health) health->stop();
     sampler.reset();
     if (settler) settler->stop();
     if (snapshots) snapshots->stop();
@@ -455,7 +467,7 @@ bool PoolManager::Parts::stop(std::int64_t limit_ms) {
 
 PoolManager::PoolManager(Config config, const base::Clock& clock, metrics::Registry& registry,
                          base::Logger& logger)
-    : parts_(std::make_unique<Parts>(std::move(config), clock, registry, logger)) {}
+    : parts_(std::make_unique<Parts>(*this, std::move(config), clock, registry, logger)) {}
 
 PoolManager::~PoolManager() {
     stop();
@@ -544,6 +556,10 @@ Outcome<HealthReport> PoolManager::health() const {
 
 PoolSummary PoolManager::summary() const {
     return parts_->summary();
+}
+
+std::string PoolManager::http_address() const {
+    return parts_->web ? parts_->web->address().text() : std::string();
 }
 
 std::vector<std::string> PoolManager::addresses() const {

@@ -77,6 +77,8 @@ class PoolManager {
 
     // The bound Stratum addresses ("127.0.0.1:3333"), in the order of the configuration.
     std::vector<std::string> addresses() const;
+    // What the HTTP server is bound to; empty: there is none.
+    std::string http_address() const;
 
  private:
     struct Parts;

@@ -7,25 +7,16 @@
 namespace adit::sim {
 namespace {
 
-constexpr std::uint8_t kOp0 = 0x00;
 constexpr std::uint8_t kPushData1 = 0x4c;
 constexpr std::uint8_t kPushData2 = 0x4d;
 constexpr std::uint8_t kPushData4 = 0x4e;
 constexpr std::uint8_t kOpTrue = 0x51;
 constexpr std::uint8_t kOpReturn = 0x6a;
-constexpr std::uint8_t kOpDup = 0x76;
-constexpr std::uint8_t kOpEqual = 0x87;
-constexpr std::uint8_t kOpEqualVerify = 0x88;
-constexpr std::uint8_t kOpHash160 = 0xa9;
 constexpr std::uint8_t kOpCheckSig = 0xac;
 constexpr std::uint8_t kOpCheckSigVerify = 0xad;
 constexpr std::uint8_t kOpCheckMultiSig = 0xae;
 constexpr std::uint8_t kOpCheckMultiSigVerify = 0xaf;
 constexpr std::int64_t kMultiSigOps = 20;
-
-constexpr std::uint32_t kSighashNone = 2;
-constexpr std::uint32_t kSighashSingle = 3;
-constexpr std::uint32_t kSighashAnyoneCanPay = 0x80;
 
 struct ScriptOp {
     std::uint8_t code = 0;
@@ -56,19 +47,6 @@ std::vector<base::ByteSpan> pushes_of(base::ByteSpan script, std::size_t n) {
     }
     if (!reader.finished() || pushes.size() != n) return {};
     return pushes;
-}
-
-base::ByteSpan p2pkh_hash(base::ByteSpan script) {
-    const bool matches = script.size() == 25 && script[0] == kOpDup && script[1] == kOpHash160 &&
-                         script[2] == 20 && script[23] == kOpEqualVerify &&
-                         script[24] == kOpCheckSig;
-    return matches ? script.subspan(3, 20) : base::ByteSpan{};
-}
-
-base::ByteSpan p2sh_hash(base::ByteSpan script) {
-    const bool matches =
-        script.size() == 23 && script[0] == kOpHash160 && script[1] == 20 && script[22] == kOpEqual;
-    return matches ? script.subspan(2, 20) : base::ByteSpan{};
 }
 
 base::ByteSpan p2pk_key(base::ByteSpan script) {
@@ -125,17 +103,6 @@ bool verify_p2sh(const Spend& spend, base::ByteSpan script_hash, bool segwit) {
     return segwit ? verify_p2wpkh(spend, key_hash) : spend.input().witness.empty();
 }
 
-void append_outpoint(base::Bytes& out, const chain::OutPoint& outpoint) {
-    base::append(out, outpoint.txid.bytes);
-    base::append_le(out, outpoint.index);
-}
-
-void append_output(base::Bytes& out, const chain::TxOutput& output) {
-    base::append_le(out, output.value_sat);
-    chain::append_compact_size(out, output.script.size());
-    base::append(out, output.script);
-}
-
 }  // namespace
 
 bool is_unspendable(base::ByteSpan script) {
@@ -152,13 +119,13 @@ bool verify_spend(const chain::Transaction& transaction, std::size_t index,
         const auto key_hash = p2wpkh_hash(spent.script);
         return !key_hash.empty() && verify_p2wpkh(spend, key_hash);
     }
-    if (const auto script_hash = p2sh_hash(spent.script); !script_hash.empty()) {
+    if (const auto script_hash = chain::p2sh_hash(spent.script); !script_hash.empty()) {
         return verify_p2sh(spend, script_hash, segwit);
     }
     // A witness beside a script that uses none (BIP141).
     if (!input.witness.empty()) return false;
     if (spent.script.size() == 1 && spent.script[0] == kOpTrue) return input.script.empty();
-    if (const auto key_hash = p2pkh_hash(spent.script); !key_hash.empty()) {
+    if (const auto key_hash = chain::p2pkh_hash(spent.script); !key_hash.empty()) {
         const auto pushes = pushes_of(input.script, 2);
         return !pushes.empty() && std::ranges::equal(chain::hash160(pushes[1]), key_hash) &&
                verify_legacy(spend, pushes[1], pushes[0]);
@@ -168,104 +135,6 @@ bool verify_spend(const chain::Transaction& transaction, std::size_t index,
         return !pushes.empty() && verify_legacy(spend, key, pushes[0]);
     }
     return false;
-}
-
-chain::Hash256 legacy_signature_hash(const chain::Transaction& transaction, std::size_t index,
-                                     base::ByteSpan script_code, std::uint32_t hash_type) {
-    const auto output_type = hash_type & 0x1f;
-    if (output_type == kSighashSingle && index >= transaction.outputs.size()) {
-        // The historic quirk: the hash is the number one.
-        chain::Hash256 one;
-        one.bytes[0] = 1;
-        return one;
-    }
-    chain::Transaction copy;
-    copy.version = transaction.version;
-    copy.lock_time = transaction.lock_time;
-    for (std::size_t i = 0; i < transaction.inputs.size(); ++i) {
-        const auto& input = transaction.inputs[i];
-        if ((hash_type & kSighashAnyoneCanPay) != 0 && i != index) continue;
-        chain::TxInput signed_input;
-        signed_input.previous = input.previous;
-        signed_input.sequence = input.sequence;
-        if (i == index) {
-            signed_input.script.assign(script_code.begin(), script_code.end());
-        } else if (output_type == kSighashNone || output_type == kSighashSingle) {
-            signed_input.sequence = 0;
-        }
-        copy.inputs.push_back(std::move(signed_input));
-    }
-    if (output_type == kSighashSingle) {
-        copy.outputs.assign(index, chain::TxOutput{-1, {}});
-        copy.outputs.push_back(transaction.outputs[index]);
-    } else if (output_type != kSighashNone) {
-        copy.outputs = transaction.outputs;
-    }
-    auto bytes = copy.serialize_without_witness();
-    base::append_le(bytes, hash_type);
-    return chain::sha256d(bytes);
-}
-
-chain::Hash256 witness_signature_hash(const chain::Transaction& transaction, std::size_t index,
-                                      base::ByteSpan script_code, std::int64_t value_sat,
-                                      std::uint32_t hash_type) {
-    const auto output_type = hash_type & 0x1f;
-    const bool anyone = (hash_type & kSighashAnyoneCanPay) != 0;
-    const bool all_outputs = output_type != kSighashNone && output_type != kSighashSingle;
-    chain::Hash256 outpoints, sequences, outputs;
-    base::Bytes part;
-    if (!anyone) {
-        for (const auto& input : transaction.inputs)
-            append_outpoint(part, input.previous);
-        outpoints = chain::sha256d(part);
-        part.clear();
-        for (const auto& input : transaction.inputs)
-            base::append_le(part, input.sequence);
-        if (all_outputs) sequences = chain::sha256d(part);
-        part.clear();
-    }
-    if (all_outputs) {
-        for (const auto& output : transaction.outputs)
-            append_output(part, output);
-        outputs = chain::sha256d(part);
-    } else if (output_type == kSighashSingle && index < transaction.outputs.size()) {
-        append_output(part, transaction.outputs[index]);
-        outputs = chain::sha256d(part);
-    }
-    // The preimage of BIP143, in its order.
-    const auto& input = transaction.inputs[index];
-    base::Bytes preimage;
-    base::append_le(preimage, transaction.version);
-    base::append(preimage, outpoints.bytes);
-    base::append(preimage, sequences.bytes);
-    append_outpoint(preimage, input.previous);
-    chain::append_compact_size(preimage, script_code.size());
-    base::append(preimage, script_code);
-    base::append_le(preimage, value_sat);
-    base::append_le(preimage, input.sequence);
-    base::append(preimage, outputs.bytes);
-    base::append_le(preimage, transaction.lock_time);
-    base::append_le(preimage, hash_type);
-    return chain::sha256d(preimage);
-}
-
-base::Bytes p2pkh_script(const chain::Hash160& key_hash) {
-    base::Bytes script{kOpDup, kOpHash160, 20};
-    base::append(script, key_hash);
-    script.push_back(kOpEqualVerify);
-    script.push_back(kOpCheckSig);
-    return script;
-}
-
-base::Bytes p2wpkh_script(const chain::Hash160& key_hash) {
-    base::Bytes script{kOp0, 20};
-    base::append(script, key_hash);
-    return script;
-}
-
-base::ByteSpan p2wpkh_hash(base::ByteSpan script) {
-    const bool matches = script.size() == 22 && script[0] == kOp0 && script[1] == 20;
-    return matches ? script.subspan(2) : base::ByteSpan{};
 }
 
 std::int64_t legacy_sigops(base::ByteSpan script) {
@@ -296,7 +165,7 @@ std::int64_t sigop_cost(const chain::Transaction& transaction,
     for (std::size_t i = 0; i < spent.size(); ++i) {
         const auto& script = spent[i]->script;
         if (!p2wpkh_hash(script).empty()) ++cost;
-        if (p2sh_hash(script).empty()) continue;
+        if (chain::p2sh_hash(script).empty()) continue;
         const auto pushes = pushes_of(transaction.inputs[i].script, 1);
         if (!pushes.empty() && !p2wpkh_hash(pushes[0]).empty()) ++cost;
     }

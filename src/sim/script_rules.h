@@ -1,9 +1,10 @@
 // Scripts as far as the embedded chain goes: which outputs can be spent, the checks of standard
-// spends (P2PK, P2PKH, P2WPKH, P2SH-P2WPKH, bare OP_TRUE), signature hashes and sigop counting.
+// spends (P2PK, P2PKH, P2WPKH, P2SH-P2WPKH, bare OP_TRUE) and sigop counting.
 // Any other form of output cannot be spent here, which is stricter than Bitcoin. Pure.
 #pragma once
 
-#include "chain/transaction.h"
+#include "chain/script.h"
+#include "chain/signature_hash.h"
 
 #include <span>
 
@@ -15,25 +16,16 @@ inline constexpr std::int64_t kWitnessScale = 4;
 // OP_RETURN outputs and oversized scripts: no coin comes of them.
 bool is_unspendable(base::ByteSpan script);
 
+using chain::legacy_signature_hash;
+using chain::p2pkh_script;
+using chain::p2wpkh_hash;
+using chain::p2wpkh_script;
+using chain::witness_signature_hash;
+
 // True when input `index` of the transaction may spend `spent`. `segwit`: BIP141 is in force;
 // before, a witness program is spendable by anybody.
 bool verify_spend(const chain::Transaction& transaction, std::size_t index,
                   const chain::TxOutput& spent, bool segwit);
-
-// Legacy signature hash (before BIP143) and that of BIP143. The low five bits of hash_type choose
-// ALL (1), NONE (2) or SINGLE (3); 0x80 is ANYONECANPAY.
-chain::Hash256 legacy_signature_hash(const chain::Transaction& transaction, std::size_t index,
-                                     base::ByteSpan script_code, std::uint32_t hash_type);
-chain::Hash256 witness_signature_hash(const chain::Transaction& transaction, std::size_t index,
-                                      base::ByteSpan script_code, std::int64_t value_sat,
-                                      std::uint32_t hash_type);
-
-// OP_DUP OP_HASH160 <hash> OP_EQUALVERIFY OP_CHECKSIG.
-base::Bytes p2pkh_script(const chain::Hash160& key_hash);
-// OP_0 <hash>.
-base::Bytes p2wpkh_script(const chain::Hash160& key_hash);
-// The key hash of a P2WPKH script; empty for anything else.
-base::ByteSpan p2wpkh_hash(base::ByteSpan script);
 
 // CHECKSIGs of a script alone, a CHECKMULTISIG as 20 (GetSigOpCount(false) of Bitcoin Core).
 std::int64_t legacy_sigops(base::ByteSpan script);

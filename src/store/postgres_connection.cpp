@@ -12,8 +12,6 @@ constexpr Oid kInt8 = 20, kInt4 = 23, kBytea = 17, kNumeric = 1700;
 constexpr int kTextFormat = 0, kBinaryFormat = 1;
 // Sent before the answers are read. Their answers fit into the socket's buffers.
 constexpr std::size_t kMostSent = 512;
-// Names Adit's lock among all advisory locks of a database ("adit" in ASCII).
-constexpr std::int64_t kWriterLock = 0x61646974;
 
 std::string one_line(std::string_view text) {
     while (!text.empty() && (text.back() == '\n' || text.back() == ' '))
@@ -194,7 +192,8 @@ void PostgresConnection::FreeResult::operator()(pg_result* result) const {
     PQclear(result);
 }
 
-PostgresConnection::PostgresConnection(const std::string& url, PostgresMode mode) {
+PostgresConnection::PostgresConnection(const std::string& url, PostgresMode mode, std::int64_t lock)
+    : lock_(lock) {
     // What the URL says comes after these and wins.
     const std::array<const char*, 8> keywords{
         "connect_timeout",  "application_name", "keepalives_idle", "keepalives_interval",
@@ -305,7 +304,7 @@ void PostgresConnection::run(const std::string& script) {
 
 void PostgresConnection::begin_write() {
     send("BEGIN");
-    send(fmt::format("SELECT pg_advisory_xact_lock({})", kWriterLock));
+    send(fmt::format("SELECT pg_advisory_xact_lock({})", lock_));
     try {
         finish();
     } catch (const SqlError&) {

@@ -17,12 +17,18 @@ enum class PostgresMode {
     read,  // refuses to write
 };
 
+// Names Adit's locks among all advisory locks of a database: "adit" in ASCII, and "auth".
+inline constexpr std::int64_t kPostgresLedgerLock = 0x61646974;
+inline constexpr std::int64_t kPostgresAuthLock = 0x61757468;
+
 // The URL for people: without password and options.
 std::string postgres_name(const std::string& url);
 
 class PostgresConnection final : public SqlConnection {
  public:
-    PostgresConnection(const std::string& url, PostgresMode mode);
+    // `lock` names the advisory lock that writers of the same things take.
+    PostgresConnection(const std::string& url, PostgresMode mode,
+                       std::int64_t lock = kPostgresLedgerLock);
     ~PostgresConnection() override;
     PostgresConnection(const PostgresConnection&) = delete;
     PostgresConnection& operator=(const PostgresConnection&) = delete;
@@ -59,6 +65,7 @@ class PostgresConnection final : public SqlConnection {
     std::string message() const;
 
     pg_conn* connection_ = nullptr;
+    std::int64_t lock_;
     std::deque<Sent> sent_;
     std::uint64_t next_name_ = 0;
     bool lost_ = false;

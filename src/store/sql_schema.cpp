@@ -5,8 +5,6 @@
 namespace adit::store {
 namespace {
 
-// Words in capitals that are no SQL stand for types: INT for 64-bit integers, WORK for unsigned
-// 128-bit integers, BLOB and TEXT for bytes. COMPACT tables are stored in the order of their key.
 constexpr std::string_view kTables = R"(
 CREATE TABLE fold_points (instance INT PRIMARY KEY,
     log_id BLOB NOT NULL, position INT NOT NULL, chain BLOB NOT NULL,
@@ -108,23 +106,6 @@ std::string_view type_of(SqlDialect dialect, std::string_view word) {
     return word;
 }
 
-std::string in_dialect(SqlDialect dialect, std::string_view script) {
-    const auto is_letter = [](char c) { return c >= 'A' && c <= 'Z'; };
-    std::string out;
-    for (std::size_t at = 0; at < script.size();) {
-        auto end = at;
-        while (end < script.size() && is_letter(script[end]))
-            ++end;
-        if (end == at) {
-            out += script[at++];
-            continue;
-        }
-        out += type_of(dialect, script.substr(at, end - at));
-        at = end;
-    }
-    return out;
-}
-
 void create_tables(SqlConnection& connection) {
     const auto dialect = connection.dialect();
     if (dialect == SqlDialect::postgres) connection.run(std::string(kPostgresFunctions));
@@ -191,6 +172,23 @@ void refuse_newer(int version) {
 }
 
 }  // namespace
+
+std::string in_dialect(SqlDialect dialect, std::string_view tables) {
+    const auto is_letter = [](char c) { return c >= 'A' && c <= 'Z'; };
+    std::string out;
+    for (std::size_t at = 0; at < tables.size();) {
+        auto end = at;
+        while (end < tables.size() && is_letter(tables[end]))
+            ++end;
+        if (end == at) {
+            out += tables[at++];
+            continue;
+        }
+        out += type_of(dialect, tables.substr(at, end - at));
+        at = end;
+    }
+    return out;
+}
 
 void bring_up_to_date(SqlConnection& connection) {
     const auto version = connection.schema_version();

@@ -1,0 +1,58 @@
+#include "manager/operation_table.h"
+
+#include "manager/manager_json.h"
+#include "manager/pool_manager.h"
+
+namespace adit::manager {
+namespace {
+
+// A call whose parameters are good, and what its result is as JSON.
+template <class Result>
+Outcome<std::string> json_of(const Outcome<Result>& outcome,
+                             std::string (*as_json)(const Result&)) {
+    if (!outcome) return std::unexpected(outcome.error());
+    return as_json(*outcome);
+}
+
+// The first fault of the parameters, as a refusal.
+std::optional<OperationRefusal> refusal_of(base::JsonFields& fields) {
+    auto fault = fields.finish();
+    if (!fault) return std::nullopt;
+    return OperationRefusal{RefusalKind::bad_request, std::move(*fault)};
+}
+
+constexpr std::string_view kParameter = "parameter of this operation";
+
+Outcome<std::string> health(PoolManager& pool, const std::string& params,
+                            const CallLimits& limits) {
+    base::JsonFields fields(params, kParameter);
+    const bool cached = fields.flag("cached");
+    if (auto refusal = refusal_of(fields)) return std::unexpected(std::move(*refusal));
+    return json_of(cached ? pool.health() : pool.coordinate_component_health_check(limits),
+                   health_json);
+}
+
+Outcome<std::string> metrics(PoolManager& pool, const std::string& params, const CallLimits&) {
+    base::JsonFields fields(params, kParameter);
+    const auto query = metrics_query(fields);
+    if (auto refusal = refusal_of(fields)) return std::unexpected(std::move(*refusal));
+    return json_of(pool.coordinate_real_time_metrics(query), metrics_json);
+}
+
+}  // namespace
+
+std::vector<Operation> operations_of(PoolManager& pool) {
+    using Work = Outcome<std::string> (*)(PoolManager&, const std::string&, const CallLimits&);
+    std::vector<Operation> table;
+    const auto add = [&](const char* name, const char* summary, Work work) {
+        table.push_back(
+            {name, summary, [&pool, work](const std::string& params, const CallLimits& limits) {
+                 return work(pool, params, limits);
+             }});
+    };
+    add("health", "Probes every part by a small real piece of its work", health);
+    add("metrics", "Metrics with rates and history, active alerts, forecasts", metrics);
+    return table;
+}
+
+}  // namespace adit::manager
