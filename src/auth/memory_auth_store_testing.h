@@ -171,7 +171,9 @@ class MemoryAuthStore final : public AuthStore {
             auto rows = all(changes_, [&](const PendingChange& row) {
                 return row.state == ChangeState::waiting && row.apply_at_ms <= now_ms;
             });
-            std::ranges::stable_sort(rows, {}, &PendingChange::apply_at_ms);
+            std::ranges::sort(rows, {}, [](const PendingChange& row) {
+                return std::pair(row.apply_at_ms, row.id);
+            });
             if (std::ssize(rows) > most) rows.resize(static_cast<std::size_t>(most));
             return rows;
         });

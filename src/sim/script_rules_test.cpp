@@ -8,33 +8,6 @@
 namespace adit::sim {
 namespace {
 
-// BIP143, "Native P2WPKH".
-TEST(ScriptRules, WitnessSignatureHashIsThatOfBip143) {
-    const auto raw = base::from_hex(
-        "0100000002fff7f7881a8099afa6940d42d1e7f6362bec38171ea3edf433541db4e4ad969f0000000000eeffff"
-        "ffef51e1b804cc89d182d279655c3aa89e815b1b309fe287d9b2b55d57b90ec68a0100000000ffffffff02202c"
-        "b206000000001976a9148280b37df378db99f66f85c95a783a76ac7a6d5988ac9093510d000000001976a9143b"
-        "de42dbee7e4dbe6a21b2d50ce2f0167faa815988ac11000000");
-    const auto transaction = chain::parse_transaction(*raw);
-    ASSERT_TRUE(transaction);
-    chain::Hash160 key_hash{};
-    ASSERT_TRUE(base::from_hex("1d0f172a0ecb48aee1be1f2687d2963ae33f71a1", key_hash));
-    const auto hash =
-        witness_signature_hash(*transaction, 1, p2pkh_script(key_hash), 600'000'000, 1);
-    EXPECT_EQ(base::to_hex(hash.bytes),
-              "c37af31116d1b27caf68aae9e3ac82f1477929014d5b917657d0eb49478cb670");
-}
-
-TEST(ScriptRules, SingleWithoutItsOutputSignsTheNumberOne) {
-    chain::Transaction transaction;
-    transaction.inputs.resize(2);
-    transaction.outputs.push_back({1, {}});
-    chain::Hash256 one;
-    one.bytes[0] = 1;
-    EXPECT_EQ(legacy_signature_hash(transaction, 1, {}, 3), one);
-    EXPECT_NE(legacy_signature_hash(transaction, 0, {}, 3), one);
-}
-
 class SpendTest : public testing::Test {
  protected:
     chain::Transaction spend_of(const chain::TxOutput& output) const {
