@@ -1,6 +1,6 @@
 #include "chain/signature_hash.h"
 
-#include "chain/output_script.h"
+#include "chain/script.h"
 
 #include <gtest/gtest.h>
 

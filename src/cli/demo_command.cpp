@@ -99,6 +99,7 @@ manager::Config demo_config(const DemoOptions& options, const sim::SimNode& node
     manager::StratumConfig stratum;
     stratum.listen = listen;
     config.stratum.push_back(stratum);
+    config.http.listen = "127.0.0.1:0";
     constexpr double kHashesPerDifficulty = 4294967296.0;
     const double block_hashes = options.hashes_per_s * options.block_s;
     config.difficulty.start = block_hashes / kSharesPerBlock / kHashesPerDifficulty;
@@ -129,7 +130,7 @@ std::expected<std::unique_ptr<manager::PoolManager>, std::string> start_pool(
 }
 
 void announce(Terminal& terminal, const DemoOptions& options, std::uint16_t port,
-              const std::string& guest) {
+              const std::string& http, const std::string& guest) {
     terminal.print(fmt::format(
         "adit demo: {} virtual miners hash at {} in all; a block comes every {} s on average.",
         options.miners, human(options.hashes_per_s, "H/s"), options.block_s));
@@ -139,6 +140,7 @@ void announce(Terminal& terminal, const DemoOptions& options, std::uint16_t port
         port, guest));
     terminal.print(
         "Rewards are mature after six blocks and are paid by the chain's own wallet then.");
+    terminal.print(fmt::format("Its health: http://{}/api/v1/health", http));
     terminal.print("The coins are worth nothing. Ctrl-C ends the demo.");
 }
 
@@ -165,7 +167,7 @@ int run_demo(DemoOptions options, Terminal& terminal, base::Logger& logger) {
         return kCannotStart;
     }
     const auto endpoint = net::Endpoint::parse((*pool)->addresses().front());
-    announce(terminal, options, endpoint->port, addresses.guest);
+    announce(terminal, options, endpoint->port, (*pool)->http_address(), addresses.guest);
     sim::SimMinersSettings miner_settings;
     miner_settings.pool = {"127.0.0.1", endpoint->port, false};
     miner_settings.accounts = addresses.miners;

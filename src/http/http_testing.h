@@ -39,6 +39,7 @@ class NamedGatekeeper final : public auth::Gatekeeper {
     std::expected<auth::Principal, auth::Denial> identify(std::string_view credential) override {
         if (credential.empty()) return std::unexpected(auth::Denial::missing);
         if (credential == "expired") return std::unexpected(auth::Denial::expired);
+        if (credential == "no store") return std::unexpected(auth::Denial::unavailable);
         const std::scoped_lock lock(mutex_);
         const auto found = known_.find(credential);
         if (found == known_.end()) return std::unexpected(auth::Denial::invalid);

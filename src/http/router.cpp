@@ -40,6 +40,10 @@ bool more_specific(const std::vector<std::string>& a, const std::vector<std::str
 }
 
 Response denied(auth::Denial denial) {
+    if (denial == auth::Denial::unavailable) {
+        return retry_response(503, "unavailable", "the accounts cannot be read at the moment",
+                              std::chrono::seconds(5));
+    }
     const bool missing = denial == auth::Denial::missing;
     const auto sentence =
         missing

@@ -122,6 +122,7 @@ TEST_F(RouterTest, ChecksTheCredentialBeforeTheHandler) {
          401,
          "expired",
          "Bearer realm=\"adit\", error=\"invalid_token\", error_description=\"expired\""},
+        {{{"X-Api-Key", "no store"}}, 503, "unavailable", ""},
         {{{"Authorization", "Basic YWRtaW46"}},
          401,
          "invalid_credential",

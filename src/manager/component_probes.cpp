@@ -256,6 +256,27 @@ class PayoutProbe final : public Probe {
     const base::Clock& clock_;
 };
 
+class AuthProbe final : public Probe {
+ public:
+    explicit AuthProbe(auth::AuthService& accounts) : accounts_(accounts) {}
+
+    std::string_view part() const override { return "auth"; }
+    bool is_vital() const override { return false; }
+    double slow_ms() const override { return 500; }
+
+    ProbeOutcome run(const CallLimits&) override {
+        ProbeOutcome outcome;
+        if (const auto works = accounts_.probe(); !works) {
+            outcome.error = works.error().text;
+            outcome.remedy = "mining goes on, nobody can log in; look at the accounts' database";
+        }
+        return outcome;
+    }
+
+ private:
+    auth::AuthService& accounts_;
+};
+
 }  // namespace
 
 std::unique_ptr<Probe> log_probe(share::Recorder& log, std::filesystem::path log_dir,
@@ -275,6 +296,10 @@ std::unique_ptr<Probe> node_probe(NodeProbeSources sources, const base::Clock& c
 std::unique_ptr<Probe> stratum_probe(std::vector<ProbedListener> listeners,
                                      std::function<bool()> is_full, const base::Clock& clock) {
     return std::make_unique<StratumProbe>(std::move(listeners), std::move(is_full), clock);
+}
+
+std::unique_ptr<Probe> auth_probe(auth::AuthService& accounts) {
+    return std::make_unique<AuthProbe>(accounts);
 }
 
 std::unique_ptr<Probe> payout_probe(PayoutDesk& payouts, const base::Clock& clock) {

@@ -5,10 +5,12 @@
 //   nodes     every configured node answers a call of its own
 //   stratum   every listener takes a connection and answers mining.subscribe
 //   payouts   one step of the payer, wallet and ledger included
+//   auth      a token is made and checked, and the accounts are read
 //
 // What is handed in outlives the probes.
 #pragma once
 
+#include "auth/auth_service.h"
 #include "ledger/journal.h"
 #include "manager/health.h"
 #include "manager/payout_desk.h"
@@ -44,5 +46,6 @@ struct ProbedListener {
 std::unique_ptr<Probe> stratum_probe(std::vector<ProbedListener> listeners,
                                      std::function<bool()> is_full, const base::Clock& clock);
 std::unique_ptr<Probe> payout_probe(PayoutDesk& payouts, const base::Clock& clock);
+std::unique_ptr<Probe> auth_probe(auth::AuthService& accounts);
 
 }  // namespace adit::manager

@@ -60,12 +60,24 @@ void choose(TableReader& table, std::string_view key, const std::array<Enum, N>&
     table.fault(key, fmt::format("{} = \"{}\" is not known", key, word), all);
 }
 
+// What a rule of this name is before anything is said about it.
+metrics::AlertRule rule_named(const std::string& name) {
+    const auto defaults = metrics::default_rules();
+    const auto found = std::ranges::find(defaults, name, &metrics::AlertRule::name);
+    if (found != defaults.end()) return *found;
+    metrics::AlertRule rule;
+    rule.name = name;
+    rule.summary = "{series} is {value}; the limit is {threshold}.";
+    return rule;
+}
+
 metrics::AlertRule read_rule(TableReader table) {
     using namespace metrics;
     constexpr double kAny = 1e300;
     constexpr std::int64_t kLongest = 90 * 86'400;
-    AlertRule rule;
-    table.required_text("name", rule.name, "\"disk_low\"");
+    std::string name;
+    table.required_text("name", name, "\"disk_low\"");
+    auto rule = rule_named(name);
     table.texts("series", rule.series, "[\"adit_disk_free_ratio\"]");
     table.flag("sum", rule.sum);
     choose(table, "measure", std::array{Measure::value, Measure::mean, Measure::rate},
@@ -78,7 +90,7 @@ metrics::AlertRule read_rule(TableReader table) {
         std::array{Comparison::above, Comparison::below, Comparison::differs, Comparison::absent},
         rule.comparison);
     table.number("fire_at", rule.fire_at, -kAny, kAny);
-    rule.clear_at = rule.fire_at;
+    if (table.has("fire_at")) rule.clear_at = rule.fire_at;
     table.number("clear_at", rule.clear_at, -kAny, kAny);
     table.integer("for_s", rule.for_s, 0, kLongest);
     table.integer("clear_for_s", rule.clear_for_s, 0, kLongest);
