@@ -394,6 +394,11 @@ void Routes::add_claims() {
                 return http::error_response(400, "bad_body",
                                             "the body is {\"message\":..., \"signature\":...}");
             }
+            // The ledger has no place for it, so nothing would come of it.
+            if (message.find("\nsetting: notify\n") != std::string::npos) {
+                return http::error_response(400, "bad_setting",
+                                            "miners are not notified by this pool");
+            }
             return reply_with(auth.claim({message, signature, peer_of(request)}), change_json, 202);
         });
 }
