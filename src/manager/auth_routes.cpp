@@ -161,6 +161,7 @@ class Routes {
         add_own_account();
         add_keys();
         add_users();
+        add_audit();
         add_claims();
         return std::move(routes_);
     }
@@ -189,6 +190,7 @@ class Routes {
     void add_own_account();
     void add_keys();
     void add_users();
+    void add_audit();
     void add_claims();
 
     AuthService& auth_;
@@ -348,6 +350,9 @@ void Routes::add_users() {
                 auth.reset_password(*request.principal, id, factor_too),
                 [](const std::string& password) { return Json{{"password", password}}; });
         });
+}
+
+void Routes::add_audit() {
     add(Method::get, "auth/events", Permission::manage_users,
         "The audit log of security events, the latest first", {},
         [](AuthService& auth, const Request& request) {
