@@ -4,6 +4,7 @@
 #include "manager/control_params.h"
 #include "manager/manager_json.h"
 #include "manager/payout_json.h"
+#include "manager/protocol_json.h"
 
 namespace adit::manager {
 namespace {
@@ -110,6 +111,14 @@ class Methods {
         return ControlReply::result(metrics_json(*report));
     }
 
+    ControlReply manager_protocol(const ControlRequest& request) {
+        ControlParams params(request.params);
+        if (auto fault = params.finish()) return ControlReply::refusal(std::move(*fault));
+        const auto report = desk_.protocol(request.stop);
+        if (!report) return ControlReply::refusal(report.error().text);
+        return ControlReply::result(protocol_json(*report));
+    }
+
     // What is not named stays as it is.
     ControlReply account_set(const ControlRequest& request) {
         ControlParams params(request.params);
@@ -210,6 +219,7 @@ ControlHandlers control_handlers(ControlDesk desk) {
     add("pool.status", &Methods::pool_status);
     add("manager.health", &Methods::manager_health);
     add("manager.metrics", &Methods::manager_metrics);
+    add("manager.protocol", &Methods::manager_protocol);
     return handlers;
 }
 

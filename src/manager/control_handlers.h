@@ -8,6 +8,7 @@
 #include "manager/health.h"
 #include "manager/metrics_desk.h"
 #include "manager/payout_desk.h"
+#include "manager/protocol_check.h"
 
 #include <functional>
 #include <string>
@@ -31,6 +32,7 @@ struct ControlDesk {
     // Probes now when true, else as of the last probes.
     std::function<Outcome<HealthReport>(bool probe, std::stop_token)> health;
     std::function<Outcome<MetricsReport>(const MetricsQuery&)> metrics;
+    std::function<Outcome<ProtocolReport>(std::stop_token)> protocol;
 };
 
 ControlHandlers control_handlers(ControlDesk desk);

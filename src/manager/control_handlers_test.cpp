@@ -44,12 +44,26 @@ class ControlHandlersTest : public ::testing::Test {
                 MetricsReport report;
                 report.at_ms = 7;
                 return report;
-            }};
+            },
+            .protocol = [this](std::stop_token) { return protocol(); }};
         handlers = control_handlers(std::move(parts));
     }
     ledger::Stored<bool> knows(std::string_view name) const {
         if (name == ":fee") return true;
         return name == kAccount;
+    }
+    Outcome<ProtocolReport> protocol() const {
+        if (!runs) {
+            return std::unexpected(
+                OperationRefusal{RefusalKind::wrong_state, "the pool is stopping, not running"});
+        }
+        ProtocolReport report;
+        report.listeners.push_back({.address = "here:1",
+                                    .steps = {{"ping", StepVerdict::violates, 2.5, "pong", "no"},
+                                              {"tls_handshake", StepVerdict::not_tried, 0, "", ""}},
+                                    .violations = {"ping: no"}});
+        report.counts.reaped_dead = 4;
+        return report;
     }
     Outcome<HealthReport> health(bool probe) const {
         if (!runs) {
@@ -101,6 +115,18 @@ TEST_F(ControlHandlersTest, HealthIsProbedOrRemembered) {
     EXPECT_THAT(ask("manager.health", R"({"cached":true})"), HasSubstr("remembered"));
     runs = false;
     EXPECT_EQ(ask("manager.health", "{}"), "refused: the pool is stopping, not running");
+}
+
+TEST_F(ControlHandlersTest, TheProtocolIsCheckedOnDemand) {
+    const auto told = ask("manager.protocol", "{}");
+    EXPECT_THAT(told, HasSubstr(R"({"verdict":"violates","violations":1,)"));
+    EXPECT_THAT(told, HasSubstr(R"("violations":["ping: no"],"steps":[{"step":"ping",)"
+                                R"("verdict":"violates","ms":2.5,"expected":"pong","came":"no"},)"
+                                R"({"step":"tls_handshake","verdict":"not_tried","ms":null,)"));
+    EXPECT_THAT(told, HasSubstr(R"("dead":4)"));
+    EXPECT_THAT(ask("manager.protocol", R"({"listener":1})"), HasSubstr("refused: "));
+    runs = false;
+    EXPECT_EQ(ask("manager.protocol", "{}"), "refused: the pool is stopping, not running");
 }
 
 TEST_F(ControlHandlersTest, MetricsAreAskedForByNameAndTime) {

@@ -64,6 +64,7 @@ struct PoolManager::Parts {
     std::unique_ptr<Sampler> sampler;
     std::unique_ptr<HealthMonitor> health;
     std::unique_ptr<MetricsDesk> metrics;
+    std::mutex protocol_mutex;  // one protocol check at a time
     std::int64_t started_ms = 0;
     std::atomic<bool> running{false};
     std::atomic<PoolState> phase{PoolState::stopped};  // never degraded: see state()
@@ -81,6 +82,7 @@ struct PoolManager::Parts {
     // After the nodes or what is live of [payout] have changed.
     std::expected<void, std::string> renew_payouts();
     std::vector<std::unique_ptr<Probe>> probes();
+    Outcome<ProtocolReport> check_protocol(const CallLimits& limits);
     std::optional<metrics::ChainProgress> chain_progress() const;
     PoolState state() const;
     // A refusal unless the pool runs.
@@ -182,7 +184,11 @@ std::expected<void, std::string> PoolManager::Parts::take_commands() {
         .metrics = [this](const MetricsQuery& query) -> Outcome<MetricsReport> {
             if (const auto runs = require_running(); !runs) return std::unexpected(runs.error());
             return metrics->report(query);
-        }};
+        },
+        .protocol =
+            [this](std::stop_token stop) {
+                return check_protocol({clock.steady_ms() + kCommandMs, std::move(stop)});
+            }};
     auto opened =
         ControlSocket::open(dir->root(), control_handlers(std::move(desk)), {}, clock, logger);
     if (!opened) return std::unexpected(opened.error());
@@ -337,6 +343,24 @@ std::vector<std::unique_ptr<Probe>> PoolManager::Parts::probes() {
                              clock));
     if (payouts) all.push_back(payout_probe(*payouts, clock));
     return all;
+}
+
+Outcome<ProtocolReport> PoolManager::Parts::check_protocol(const CallLimits& limits) {
+    if (const auto runs = require_running(); !runs) return std::unexpected(runs.error());
+    const std::unique_lock alone(protocol_mutex, std::try_to_lock);
+    if (!alone) {
+        return std::unexpected(OperationRefusal{
+            RefusalKind::unavailable, "a protocol check runs already; ask again when it is done"});
+    }
+    ProtocolCheckSettings settings;
+    settings.name = fmt::format("{}.{}", config.pool.address, kCheckWorker);
+    auto report = manager::check_protocol(
+        own_listeners(config, server->addresses()), settings,
+        [this] { return connection_counts(server->sweep(), most_connections, registry); }, limits,
+        clock);
+    // A pool that ends meanwhile closes connections, and rightly so.
+    if (const auto runs = require_running(); !runs) return std::unexpected(runs.error());
+    return report;
 }
 
 std::optional<metrics::ChainProgress> PoolManager::Parts::chain_progress() const {
@@ -519,6 +543,10 @@ ReloadReport PoolManager::reload(const Config& wanted) {
 
 PoolState PoolManager::state() const {
     return parts_->state();
+}
+
+Outcome<ProtocolReport> PoolManager::coordinate_stratum_protocol(const CallLimits& limits) {
+    return parts_->check_protocol(limits);
 }
 
 Outcome<HealthReport> PoolManager::coordinate_component_health_check(const CallLimits& limits) {
