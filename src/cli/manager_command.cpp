@@ -14,6 +14,7 @@ using Json = nlohmann::json;
 
 constexpr int kPoolDegraded = 3;
 constexpr int kPoolUnhealthy = 4;
+constexpr int kProtocolViolated = 3;
 
 int health(const GroupOptions& common, bool cached) {
     const auto answer =
@@ -40,6 +41,28 @@ void add_health(CLI::App* group, int* exit_code) {
     auto cached = std::make_shared<bool>(false);
     app->add_flag("--cached", *cached, "What the last probes found, without probing");
     app->callback([common, cached, exit_code] { *exit_code = health(*common, *cached); });
+}
+
+int protocol(const GroupOptions& common) {
+    const auto answer = ask_running_pool(common.config_file, "manager.protocol", "{}");
+    if (!answer) return answer.error();
+    fmt::print("{}", common.json ? *answer + "\n" : protocol_text(*answer));
+    return Json::parse(*answer).at("violations") == 0 ? kPoolDone : kProtocolViolated;
+}
+
+void add_protocol(CLI::App* group, int* exit_code) {
+    const auto [app, common] = add_command(
+        group, "protocol", "Check the Stratum protocol on every listener of the running pool",
+        "Examples:\n"
+        "  adit manager protocol --config /etc/adit.toml\n"
+        "  adit manager protocol -c /etc/adit.toml --json | jq '.listeners[].violations'\n\n"
+        "The pool connects to each of its listeners as a miner does, hands in a good share if a\n"
+        "processor finds one soon enough, and messages that have to be refused in a certain way.\n"
+        "The shares are those of worker \"adit-check\" of pool.address. docs/manager.md has the\n"
+        "steps.\n"
+        "Exit codes: 0 no violation, 3 violations, 1 the pool refused, 2 no pool runs, or wrong\n"
+        "options or configuration.");
+    app->callback([common, exit_code] { *exit_code = protocol(*common); });
 }
 
 struct MetricsOptions {
@@ -174,10 +197,12 @@ void add_manager_command(CLI::App& app, int* exit_code) {
     group->footer(
         "Examples:\n"
         "  adit manager health --config /etc/adit.toml    is every part well?\n"
-        "  adit manager metrics --config /etc/adit.toml   what was measured, alerts, forecasts\n\n"
+        "  adit manager metrics --config /etc/adit.toml   what was measured, alerts, forecasts\n"
+        "  adit manager protocol --config /etc/adit.toml  do the listeners keep the protocol?\n\n"
         "adit manager SUBCOMMAND --help says more.");
     add_health(group, exit_code);
     add_metrics(group, exit_code);
+    add_protocol(group, exit_code);
 }
 
 }  // namespace adit::cli

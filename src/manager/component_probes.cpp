@@ -1,7 +1,6 @@
 #include "manager/component_probes.h"
 
 #include "base/wait.h"
-#include "net/line_client.h"
 #include "net/tls.h"
 #include "node/rpc_client.h"
 #include "store/time_mark.h"
@@ -147,14 +146,6 @@ class NodeProbe final : public Probe {
     const base::Clock& clock_;
 };
 
-// "0.0.0.0:3333" as an address that can be connected to.
-net::Endpoint reachable(const std::string& bound) {
-    auto endpoint = net::Endpoint::parse(bound).value_or(net::Endpoint{});
-    if (endpoint.host == "0.0.0.0") endpoint.host = "127.0.0.1";
-    if (endpoint.host == "::") endpoint.host = "::1";
-    return endpoint;
-}
-
 class StratumProbe final : public Probe {
  public:
     StratumProbe(std::vector<ProbedListener> listeners, std::function<bool()> is_full,
@@ -197,7 +188,7 @@ class StratumProbe final : public Probe {
         const std::stop_callback on_stop(limits.stop, [&] { line.cancel(); });
         net::LineClient::Result<void> sent;
         if (listener.proxy_protocol) {
-            sent = line.send_bytes("PROXY UNKNOWN\r\n", left_ms(limits, clock_));
+            sent = line.send_bytes(kProxyGreeting, left_ms(limits, clock_));
         }
         if (sent && listener.tls) {
             auto any_certificate = net::TlsContext::client(false);

@@ -13,6 +13,7 @@
 #include "auth/auth_service.h"
 #include "ledger/journal.h"
 #include "manager/health.h"
+#include "manager/own_listener.h"
 #include "manager/payout_desk.h"
 #include "node/node_pool.h"
 #include "store/file_share_log.h"
@@ -36,12 +37,6 @@ struct NodeProbeSources {
 };
 std::unique_ptr<Probe> node_probe(NodeProbeSources sources, const base::Clock& clock);
 
-// A listener as a miner on this machine reaches it.
-struct ProbedListener {
-    std::string address;  // bound; "0.0.0.0:3333" is tried as 127.0.0.1
-    bool tls = false;
-    bool proxy_protocol = false;
-};
 // is_full: whether the limit of connections is reached, when a new one is rightly turned away.
 std::unique_ptr<Probe> stratum_probe(std::vector<ProbedListener> listeners,
                                      std::function<bool()> is_full, const base::Clock& clock);

@@ -2,6 +2,7 @@
 
 #include "manager/manager_json.h"
 #include "manager/pool_manager.h"
+#include "manager/protocol_json.h"
 
 namespace adit::manager {
 namespace {
@@ -39,6 +40,13 @@ Outcome<std::string> metrics(PoolManager& pool, const std::string& params, const
     return json_of(pool.coordinate_real_time_metrics(query), metrics_json);
 }
 
+Outcome<std::string> protocol(PoolManager& pool, const std::string& params,
+                              const CallLimits& limits) {
+    base::JsonFields fields(params, kParameter);
+    if (auto refusal = refusal_of(fields)) return std::unexpected(std::move(*refusal));
+    return json_of(pool.coordinate_stratum_protocol(limits), protocol_json);
+}
+
 }  // namespace
 
 std::vector<Operation> operations_of(PoolManager& pool) {
@@ -52,6 +60,7 @@ std::vector<Operation> operations_of(PoolManager& pool) {
     };
     add("health", "Probes every part by a small real piece of its work", health);
     add("metrics", "Metrics with rates and history, active alerts, forecasts", metrics);
+    add("protocol", "Checks the Stratum protocol on every listener", protocol);
     return table;
 }
 

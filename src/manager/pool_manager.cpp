@@ -135,21 +135,6 @@ PoolState PoolManager::state() const {
     return parts_->state();
 }
 
-Outcome<HealthReport> PoolManager::coordinate_component_health_check(const CallLimits& limits) {
-    if (const auto runs = parts_->require_running(); !runs) return std::unexpected(runs.error());
-    return parts_->health->check(limits);
-}
-
-Outcome<MetricsReport> PoolManager::coordinate_real_time_metrics(const MetricsQuery& query) const {
-    if (const auto runs = parts_->require_running(); !runs) return std::unexpected(runs.error());
-    return parts_->metrics->report(query);
-}
-
-Outcome<HealthReport> PoolManager::health() const {
-    if (const auto runs = parts_->require_running(); !runs) return std::unexpected(runs.error());
-    return parts_->health->report();
-}
-
 PoolSummary PoolManager::summary() const {
     return parts_->summary();
 }

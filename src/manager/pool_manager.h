@@ -10,6 +10,7 @@
 #include "manager/metrics_desk.h"
 #include "manager/operation.h"
 #include "manager/payout_desk.h"
+#include "manager/protocol_check.h"
 #include "metrics/registry.h"
 
 #include <expected>
@@ -68,6 +69,9 @@ class PoolManager {
     PoolSummary summary() const;
     PoolState state() const;
 
+    // Checks the Stratum protocol live on every listener of its own (protocol_check.h). A
+    // second call meanwhile is refused. From any thread.
+    Outcome<ProtocolReport> coordinate_stratum_protocol(const CallLimits& limits);
     // Probes every part by a small real piece of its work (health.h). From any thread.
     Outcome<HealthReport> coordinate_component_health_check(const CallLimits& limits);
     // Series with rates and history, active alerts, forecasts with their scores. From any thread.

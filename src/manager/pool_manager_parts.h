@@ -54,6 +54,7 @@ struct PoolManager::Parts {
     std::unique_ptr<HealthMonitor> health;
     std::unique_ptr<MetricsDesk> metrics;
     std::unique_ptr<WebSide> web;  // null: no [http]
+    std::mutex protocol_mutex;     // one protocol check at a time
     std::int64_t started_ms = 0;
     std::atomic<bool> running{false};
     std::atomic<PoolState> phase{PoolState::stopped};  // never degraded: see state()
@@ -72,6 +73,7 @@ struct PoolManager::Parts {
     // After the nodes or what is live of [payout] have changed.
     std::expected<void, std::string> renew_payouts();
     std::vector<std::unique_ptr<Probe>> probes();
+    Outcome<ProtocolReport> check_protocol(const CallLimits& limits);
     std::optional<metrics::ChainProgress> chain_progress() const;
     PoolState state() const;
     // A refusal unless the pool runs.

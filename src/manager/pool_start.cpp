@@ -3,6 +3,7 @@
 #include "manager/component_probes.h"
 #include "manager/control_handlers.h"
 #include "manager/manager_json.h"
+#include "manager/own_listener.h"
 #include "manager/payout_json.h"
 #include "manager/payout_side.h"
 #include "manager/pool_manager_parts.h"
@@ -255,15 +256,9 @@ std::expected<void, std::string> PoolManager::Parts::start() {
 }
 
 std::vector<std::unique_ptr<Probe>> PoolManager::Parts::probes() {
-    std::vector<ProbedListener> listeners;
-    for (std::size_t i = 0; i < config.stratum.size(); ++i) {
-        const auto& listener = config.stratum[i];
-        listeners.push_back({server->addresses().at(i).text(), !listener.tls_certificate.empty(),
-                             listener.proxy_protocol});
-    }
     std::vector<std::unique_ptr<Probe>> all;
     all.push_back(stratum_probe(
-        std::move(listeners),
+        own_listeners(config, server->addresses()),
         [this] { return server->snapshot().connections >= most_connections.load(); }, clock));
     all.push_back(log_probe(*log, dir->log_dir(), clock));
     all.push_back(ledger_probe(*log, *tally, *slices, clock));

@@ -155,6 +155,29 @@ ServerSnapshot Server::snapshot() const {
     return snapshot;
 }
 
+ServerSnapshot Server::sweep() {
+    struct Answers {
+        std::mutex mutex;
+        std::condition_variable changed;
+        std::size_t count = 0;
+    };
+    // Shared with the shards, which may answer after the wait has ended.
+    const auto answers = std::make_shared<Answers>();
+    for (const auto& shard : shards_) {
+        shard->sweep([answers] {
+            const std::lock_guard lock(answers->mutex);
+            ++answers->count;
+            answers->changed.notify_all();
+        });
+    }
+    {
+        std::unique_lock lock(answers->mutex);
+        answers->changed.wait_for(lock, std::chrono::seconds(1),
+                                  [&] { return answers->count == shards_.size(); });
+    }
+    return snapshot();
+}
+
 std::vector<WorkerSnapshot> Server::workers(std::size_t limit) const {
     struct Gathered {
         std::mutex mutex;

@@ -50,6 +50,9 @@ class Server final : public StratumServer {
     void set_limits(const ServerLimits& limits);
     // Reads the TLS files again; sentences for the operator about those that stay as they were.
     std::vector<std::string> reload_certificates();
+    // Ends now what is due to end (half-open and idle connections; the shards do so by themselves
+    // once a second) and counts anew. Waits for the shards, a second at most.
+    ServerSnapshot sweep();
     ServerSnapshot snapshot() const override;
     std::vector<WorkerSnapshot> workers(std::size_t limit) const override;
 

@@ -201,6 +201,21 @@ TEST_F(ServerTest, LastRepliesArriveEvenWhenTheDrainTookTooLong) {
     EXPECT_TRUE(rest) << "an orderly end, no reset";
 }
 
+TEST_F(ServerTest, ASweepCountsWhatIsThereNow) {
+    start(3);
+    publish();
+    std::vector<TestMiner> miners;
+    for (std::size_t i = 0; i < 5; ++i) {
+        miners.push_back(connect());
+        miners.back().subscribe();
+        EXPECT_EQ(server_->sweep().subscribed, i + 1);
+    }
+    EXPECT_EQ(server_->sweep().authorized, 0U);
+    miners.front().authorize();
+    EXPECT_EQ(server_->sweep().authorized, 1U);
+    EXPECT_EQ(server_->sweep().connections, 5U);
+}
+
 TEST_F(ServerTest, ShowsWhoWorks) {
     start(2);
     const auto job = publish();

@@ -21,6 +21,12 @@ ServerMetrics::ServerMetrics(metrics::Registry& registry)
       banned(registry.gauge("adit_stratum_banned", "Bans in force")),
       resumed(registry.counter("adit_stratum_sessions_resumed_total",
                                "Sessions that got their extranonce1 back")),
+      reaped_half_open(registry.counter("adit_stratum_reaped_total",
+                                        "Connections reset because they were due, by kind",
+                                        {{"kind", "half_open"}})),
+      reaped_idle(registry.counter("adit_stratum_reaped_total",
+                                   "Connections reset because they were due, by kind",
+                                   {{"kind", "idle"}})),
       ack_ms(registry.histogram("adit_stratum_share_ack_ms",
                                 "From a share's arrival to its reply, in milliseconds",
                                 metrics::latency_bounds_ms())),
@@ -160,8 +166,11 @@ void Shard::act(net::Connection& connection, Miner& miner, Action action) {
             return;
         case Action::close:
             return close_when_answered(connection, miner, net::CloseReason::protocol_error);
-        case Action::reset:
+        case Action::reset: {
+            const bool opened = miner.session.subscribed() && miner.session.authorized();
+            (opened ? parts_.metrics.reaped_idle : parts_.metrics.reaped_half_open).add();
             return connection.abort(net::CloseReason::timeout);
+        }
         case Action::ban:
             return ban(connection, miner);
     }
@@ -391,6 +400,13 @@ void Shard::tick() {
 ShardCounts Shard::counts() const {
     const std::lock_guard lock(counts_mutex_);
     return counts_;
+}
+
+void Shard::sweep(std::function<void()> done) {
+    loop_.post([this, done = std::move(done)] {
+        tick();
+        done();
+    });
 }
 
 void Shard::visit_workers(std::size_t limit,

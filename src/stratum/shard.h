@@ -39,6 +39,8 @@ struct ServerMetrics {
     metrics::Counter& bans;
     metrics::Gauge& banned;
     metrics::Counter& resumed;
+    metrics::Counter& reaped_half_open;  // not subscribed and authorized in time
+    metrics::Counter& reaped_idle;
     metrics::Histogram& ack_ms;  // from a share's arrival to its reply
     metrics::Gauge& work;        // sum of the difficulties of accepted shares
 };
@@ -88,6 +90,8 @@ class Shard final : public net::ConnectionHandler, public share::CommitListener,
     void begin_stop(std::int64_t linger_ms);
     void join();
     ShardCounts counts() const;
+    // Looks at every connection now instead of within a second: ends what is over, counts the rest.
+    void sweep(std::function<void()> done);
     void visit_workers(std::size_t limit, std::function<void(std::vector<WorkerSnapshot>)> done);
     // Closes the connection that holds this token, if it still does, then runs `done` on `asker`.
     void release(SessionToken token, net::ConnectionId connection, Shard& asker, net::Task done);
