@@ -1,6 +1,7 @@
 #include "manager/control_handlers.h"
 
 #include "chain/address.h"
+#include "manager/admission_json.h"
 #include "manager/control_params.h"
 #include "manager/manager_json.h"
 #include "manager/payout_json.h"
@@ -110,6 +111,16 @@ class Methods {
         return ControlReply::result(metrics_json(*report));
     }
 
+    using MinersRequest = AdmissionRequest (*)(base::JsonFields&);
+    ControlReply manager_miners(const ControlRequest& request, MinersRequest read) {
+        ControlParams params(request.params);
+        const auto asked = read(params);
+        if (auto fault = params.finish()) return ControlReply::refusal(std::move(*fault));
+        const auto report = desk_.miners(asked);
+        if (!report) return ControlReply::refusal(report.error().text);
+        return ControlReply::result(admission_json(*report));
+    }
+
     // What is not named stays as it is.
     ControlReply account_set(const ControlRequest& request) {
         ControlParams params(request.params);
@@ -200,6 +211,11 @@ ControlHandlers control_handlers(ControlDesk desk) {
             return methods->logged(request, methods->decide(request, decision));
         };
     };
+    const auto add_miners = [&](const char* name, Methods::MinersRequest read) {
+        handlers[name] = [methods, read](const ControlRequest& request) {
+            return methods->logged(request, methods->manager_miners(request, read));
+        };
+    };
     add("payout.run", &Methods::payout_run);
     add_decision("payout.approve", &PayoutDesk::approve);
     add_decision("payout.cancel", &PayoutDesk::cancel);
@@ -210,6 +226,9 @@ ControlHandlers control_handlers(ControlDesk desk) {
     add("pool.status", &Methods::pool_status);
     add("manager.health", &Methods::manager_health);
     add("manager.metrics", &Methods::manager_metrics);
+    add_miners("manager.miners", admission_request);
+    add_miners("manager.reserve", reserve_request);
+    add_miners("manager.release", release_request);
     return handlers;
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "chain/network.h"
+#include "manager/admission.h"
 #include "manager/control_socket.h"
 #include "manager/health.h"
 #include "manager/metrics_desk.h"
@@ -31,6 +32,7 @@ struct ControlDesk {
     // Probes now when true, else as of the last probes.
     std::function<Outcome<HealthReport>(bool probe, std::stop_token)> health;
     std::function<Outcome<MetricsReport>(const MetricsQuery&)> metrics;
+    std::function<Outcome<AdmissionReport>(const AdmissionRequest&)> miners;
 };
 
 ControlHandlers control_handlers(ControlDesk desk);

@@ -44,6 +44,15 @@ class ControlHandlersTest : public ::testing::Test {
                 MetricsReport report;
                 report.at_ms = 7;
                 return report;
+            },
+            .miners = [](const AdmissionRequest& request) -> Outcome<AdmissionReport> {
+                if (request.release != net::ReservationId{}) {
+                    return std::unexpected(OperationRefusal{RefusalKind::bad_request, "no such"});
+                }
+                AdmissionReport report;
+                report.room = request.groups.empty() ? 1 : request.groups[0].count;
+                report.held = static_cast<std::uint32_t>(request.reserve_for_ms);
+                return report;
             }};
         handlers = control_handlers(std::move(parts));
     }
@@ -108,6 +117,15 @@ TEST_F(ControlHandlersTest, MetricsAreAskedForByNameAndTime) {
                 HasSubstr(R"({"at_ms":7,"series":[],"alerts":[],"forecasts":[])"));
     EXPECT_EQ(ask("manager.metrics", R"({"series":["b"]})"), "refused: other");
     EXPECT_THAT(ask("manager.metrics", R"({"history":"1d"})"), HasSubstr(R"("1s", "1m" or "1h")"));
+}
+
+TEST_F(ControlHandlersTest, MinersAreAskedForReservedAndReleased) {
+    EXPECT_THAT(ask("manager.miners", "{}"), HasSubstr(R"("room":1,)"));
+    EXPECT_THAT(ask("manager.miners", R"({"count":9})"), HasSubstr(R"("room":9,)"));
+    EXPECT_THAT(ask("manager.miners", R"({"seconds":1})"), HasSubstr("\"seconds\" is no"));
+    EXPECT_THAT(ask("manager.reserve", R"({"count":9,"address":"192.0.2.1","seconds":2})"),
+                HasSubstr(R"("held":2000,)"));
+    EXPECT_EQ(ask("manager.release", R"({"id":1})"), "refused: no such");
 }
 
 TEST_F(ControlHandlersTest, ASpendIsExplainedInOneOfThreeWays) {

@@ -53,9 +53,9 @@ struct PoolManager::Parts {
     std::string wallet_node;              // its name stays, whatever a reload does
     std::unique_ptr<PayoutDesk> payouts;  // null: no wallet pays
     std::atomic<std::int64_t> threshold_sat{0};
-    std::atomic<std::size_t> most_connections{0};
     std::unique_ptr<BlockDesk> blocks;
     std::unique_ptr<stratum::Server> server;
+    std::unique_ptr<AdmissionDesk> admission;
     std::unique_ptr<JobDesk> jobs;
     std::unique_ptr<SnapshotDesk> snapshots;  // only when coinbases pay the miners
     mutable std::mutex node_mutex;            // guards nodes and scanned against reload()
@@ -182,6 +182,10 @@ std::expected<void, std::string> PoolManager::Parts::take_commands() {
         .metrics = [this](const MetricsQuery& query) -> Outcome<MetricsReport> {
             if (const auto runs = require_running(); !runs) return std::unexpected(runs.error());
             return metrics->report(query);
+        },
+        .miners = [this](const AdmissionRequest& request) -> Outcome<AdmissionReport> {
+            if (const auto runs = require_running(); !runs) return std::unexpected(runs.error());
+            return admission->answer(request);
         }};
     auto opened =
         ControlSocket::open(dir->root(), control_handlers(std::move(desk)), {}, clock, logger);
@@ -204,6 +208,7 @@ std::expected<void, std::string> PoolManager::Parts::listen() {
     }
     server = std::make_unique<stratum::Server>(server_settings(config), *log, *blocks, *extranonces,
                                                clock, registry, logger);
+    admission = std::make_unique<AdmissionDesk>(*server, clock, logger);
     jobs = std::make_unique<JobDesk>(job_settings(config, payout_script), log->next_job_id(), *log,
                                      *server, registry, clock, logger);
     if (config.payout.mode == share::PayoutMode::coinbase && !pays_finders(config)) {
@@ -295,12 +300,16 @@ std::expected<void, std::string> PoolManager::Parts::start() {
     settler->start();
     if (payouts) payouts->start();
     if (snapshots) snapshots->start();
-    sampler = std::make_unique<Sampler>([this] { return server->accepted_difficulty(); },
-                                        [this] {
-                                            const std::lock_guard lock(node_mutex);
-                                            keep_scan_position();
-                                        },
-                                        dir->root() / "metrics.prom", registry, clock, logger);
+    sampler = std::make_unique<Sampler>(
+        [this] {
+            admission->tick();
+            return server->accepted_difficulty();
+        },
+        [this] {
+            const std::lock_guard lock(node_mutex);
+            keep_scan_position();
+        },
+        dir->root() / "metrics.prom", registry, clock, logger);
     try {
         metrics = std::make_unique<MetricsDesk>(
             metrics_settings(config), [this] { return chain_progress(); }, files, registry, clock,
@@ -309,7 +318,6 @@ std::expected<void, std::string> PoolManager::Parts::start() {
         return std::unexpected(error.what());
     }
     health = std::make_unique<HealthMonitor>(probes(), HealthSettings{}, registry, clock, logger);
-    most_connections = static_cast<std::size_t>(config.limits.miners);
     started_ms = clock.steady_ms();
     running = true;
     if (const auto taken = take_commands(); !taken) return taken;
@@ -327,9 +335,8 @@ std::vector<std::unique_ptr<Probe>> PoolManager::Parts::probes() {
                              listener.proxy_protocol});
     }
     std::vector<std::unique_ptr<Probe>> all;
-    all.push_back(stratum_probe(
-        std::move(listeners),
-        [this] { return server->snapshot().connections >= most_connections.load(); }, clock));
+    all.push_back(
+        stratum_probe(std::move(listeners), [this] { return admission->is_full(); }, clock));
     all.push_back(log_probe(*log, dir->log_dir(), clock));
     all.push_back(ledger_probe(*log, *tally, *slices, clock));
     all.push_back(node_probe({[this] {
@@ -490,7 +497,6 @@ ReloadReport PoolManager::reload(const Config& wanted) {
     const auto threads = parts.config.limits.threads;
     parts.config.limits = wanted.limits;
     parts.config.limits.threads = threads;
-    parts.most_connections = static_cast<std::size_t>(wanted.limits.miners);
     parts.config.log.level = wanted.log.level;
     if (const auto enough = parts.check_files(); !enough) report.problems.push_back(enough.error());
     parts.logger.set_level(wanted.log.level);
@@ -535,6 +541,18 @@ Outcome<HealthReport> PoolManager::coordinate_component_health_check(const CallL
 Outcome<MetricsReport> PoolManager::coordinate_real_time_metrics(const MetricsQuery& query) const {
     if (const auto runs = parts_->require_running(); !runs) return std::unexpected(runs.error());
     return parts_->metrics->report(query);
+}
+
+Outcome<AdmissionReport> PoolManager::coordinate_concurrent_miners(const AdmissionRequest& request,
+                                                                   const CallLimits& limits) {
+    if (const auto runs = parts_->require_running(); !runs) return std::unexpected(runs.error());
+    if (limits.stop.stop_requested()) {
+        return std::unexpected(OperationRefusal{RefusalKind::cancelled, "the call was broken off"});
+    }
+    if (parts_->clock.steady_ms() >= limits.deadline_ms) {
+        return std::unexpected(OperationRefusal{RefusalKind::deadline, "the time was up"});
+    }
+    return parts_->admission->answer(request);
 }
 
 Outcome<HealthReport> PoolManager::health() const {
