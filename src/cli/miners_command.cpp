@@ -105,7 +105,7 @@ std::string miners_text(const std::string& text) {
         notes += fmt::format("{}: {}\n", name, row.at("note").get<std::string>());
     }
     out += table.text() + notes;
-    out += fmt::format("{} open, {} held; room for {} more, then {} is used up\n",
+    out += fmt::format("{} open, {} held; room for {} more, bound by {}\n",
                        json.at("open").get<std::uint64_t>(), json.at("held").get<std::uint64_t>(),
                        json.at("room").get<std::uint64_t>(),
                        json.at("next_binding").get<std::string>());

@@ -8,6 +8,10 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
+#include <atomic>
+#include <cmath>
+#include <thread>
+
 namespace adit::tests {
 namespace {
 
@@ -150,6 +154,106 @@ TEST(ManagerMiners, ReservedRoomIsForThoseWhoAreExpectedUntilItEnds) {
     const auto late = ask(pool, {});
     ASSERT_FALSE(late);
     EXPECT_EQ(late.error().kind, manager::RefusalKind::wrong_state);
+}
+
+TEST(ManagerMiners, ReservationsAreBoundedAndAllOrNothing) {
+    SimHost node;
+    const TempDir dir;
+    auto setup = setup_for(node, dir.path());
+    TestPool pool(setup);
+    constexpr auto kMost = net::ConnectionBudget::kMostReservations;
+    AdmissionRequest request;
+    request.reserve_for_ms = 60'000;
+    for (std::uint32_t i = 0; i < kMost - 1; ++i)
+        request.groups.push_back({net::Address::v4(0xc0000200 + i, 0), 2, std::nullopt});
+    const auto reserved = ask(pool, request);
+    ASSERT_TRUE(reserved) << reserved.error().text;
+    EXPECT_EQ(reserved->reserved.size(), kMost - 1);
+    EXPECT_EQ(reserved->held, 2 * (kMost - 1));
+    // There is room for the first of these two, and for one reservation more.
+    request.groups.resize(2);
+    const auto one_too_many = ask(pool, request);
+    ASSERT_FALSE(one_too_many);
+    EXPECT_THAT(one_too_many.error().text, HasSubstr("nothing was reserved: there are 64"));
+    EXPECT_EQ(ask(pool, {})->held, 2 * (kMost - 1));
+    EXPECT_EQ(ask(pool, {})->reservations.size(), kMost - 1);
+    request.groups[1].count = 2'000;
+    const auto no_room = ask(pool, request);
+    ASSERT_FALSE(no_room);
+    EXPECT_THAT(no_room.error().text, HasSubstr("limits.miners"));
+    EXPECT_EQ(ask(pool, {})->held, 2 * (kMost - 1));
+
+    AdmissionRequest release;
+    release.release = reserved->reserved.front();
+    const auto released = ask(pool, release);
+    ASSERT_TRUE(released);
+    EXPECT_EQ(released->held, 2 * (kMost - 2));
+    EXPECT_FALSE(ask(pool, release));
+
+    const auto refused = [&](auto change) {
+        AdmissionRequest bad;
+        bad.groups = {{ip("192.0.2.1"), 1, std::nullopt}};
+        change(bad);
+        const auto answer = ask(pool, bad);
+        return !answer && answer.error().kind == manager::RefusalKind::bad_request;
+    };
+    EXPECT_FALSE(refused([](auto&) {}));
+    EXPECT_TRUE(refused([](auto& bad) { bad.groups.resize(65, bad.groups[0]); }));
+    EXPECT_TRUE(refused([](auto& bad) { bad.groups[0].count = 1'000'001; }));
+    EXPECT_TRUE(refused([](auto& bad) { bad.groups[0].shares_per_minute = -1; }));
+    EXPECT_TRUE(refused([](auto& bad) { bad.groups[0].shares_per_minute = NAN; }));
+    EXPECT_TRUE(refused([](auto& bad) { bad.reserve_for_ms = -1; }));
+    EXPECT_TRUE(refused([](auto& bad) { bad.reserve_for_ms = 86'400'001; }));
+    const auto late = pool.manager().coordinate_concurrent_miners({}, {0, {}});
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().kind, manager::RefusalKind::deadline);
+    std::stop_source stop;
+    stop.request_stop();
+    const auto stopped =
+        pool.manager().coordinate_concurrent_miners({}, {INT64_MAX, stop.get_token()});
+    ASSERT_FALSE(stopped);
+    EXPECT_EQ(stopped.error().kind, manager::RefusalKind::cancelled);
+}
+
+TEST(ManagerMiners, ManyMayAskReserveAndConnectAtOnce) {
+    SimHost node;
+    const TempDir dir;
+    auto setup = setup_for(node, dir.path());
+    setup.miners = 40;
+    setup.threads = 2;
+    TestPool pool(setup);
+    std::atomic<int> reserved{0};
+    std::atomic<bool> exceeded{false};
+    std::vector<std::thread> threads;
+    for (std::uint32_t t = 0; t < 3; ++t) {
+        threads.emplace_back([&, t] {
+            AdmissionRequest request;
+            request.groups = {{net::Address::v4(0x7f000001 + t, 0), 10, std::nullopt}};
+            request.reserve_for_ms = 60'000;
+            for (int i = 0; i < 50; ++i) {
+                const auto now = ask(pool, {});
+                if (!now || now->open + now->held > 40) exceeded = true;
+                const auto made = ask(pool, request);
+                if (!made) continue;
+                ++reserved;
+                AdmissionRequest release;
+                release.release = made->reserved.at(0);
+                if (!ask(pool, release)) exceeded = true;
+            }
+        });
+    }
+    std::vector<std::unique_ptr<LineMiner>> miners;
+    for (int i = 0; i < 20; ++i)
+        miners.push_back(enter(pool.port(), "a"));
+    for (auto& thread : threads)
+        thread.join();
+    EXPECT_FALSE(exceeded);
+    EXPECT_GT(reserved, 0);
+    for (auto& miner : miners)
+        EXPECT_TRUE(answers(*miner));
+    EXPECT_EQ(ask(pool, {})->held, 0U);
+    miners.clear();
+    EXPECT_TRUE(eventually([&] { return ask(pool, {})->room == 40; }));
 }
 
 TEST(ManagerMiners, CostsBecomeMeasuredOnceEnoughConnectionsCame) {
