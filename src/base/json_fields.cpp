@@ -157,6 +157,21 @@ std::optional<std::string> JsonFields::object(std::string_view key) {
     return member->dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+std::vector<std::string> JsonFields::objects(std::string_view key, std::size_t most) {
+    const auto* member = members_->find(key);
+    if (member == nullptr) return {};
+    const bool fits = member->is_array() && member->size() <= most &&
+                      std::ranges::all_of(*member, &Json::is_object);
+    if (!fits) {
+        refuse(fmt::format("\"{}\" must be a list of at most {} objects", key, most));
+        return {};
+    }
+    std::vector<std::string> out;
+    for (const auto& value : *member)
+        out.push_back(value.dump(-1, ' ', false, Json::error_handler_t::replace));
+    return out;
+}
+
 std::optional<std::string> JsonFields::finish() {
     if (members_->fault) return members_->fault;
     for (const auto& [key, value] : members_->json.items()) {

@@ -31,8 +31,9 @@ class JsonFields {
     std::optional<std::string> optional_text(std::string_view key, std::size_t most_bytes);
     // An array of texts.
     std::vector<std::string> texts(std::string_view key, std::size_t most, std::size_t most_bytes);
-    // An object as JSON text, for another JsonFields.
+    // An object as JSON text, for another JsonFields; or an array of them.
     std::optional<std::string> object(std::string_view key);
+    std::vector<std::string> objects(std::string_view key, std::size_t most);
 
     // Whether the key is there. It counts as asked for.
     bool has(std::string_view key);

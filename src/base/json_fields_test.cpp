@@ -10,7 +10,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 TEST(JsonFields, ReadsWhatIsThere) {
-    JsonFields fields(R"({"i":-5,"n":2.5,"f":true,"t":"x","l":["a","b"],"o":{"k":[1]},"e":""})");
+    JsonFields fields(
+        R"({"i":-5,"n":2.5,"f":true,"t":"x","l":["a","b"],"o":{"k":[1]},"e":"","s":[{},{"k":2}]})");
     fields.require("i");
     EXPECT_EQ(fields.integer("i", -5, 5), -5);
     EXPECT_EQ(fields.number("n", 0, 10), 2.5);
@@ -18,6 +19,7 @@ TEST(JsonFields, ReadsWhatIsThere) {
     EXPECT_EQ(fields.text("t", 1), "x");
     EXPECT_THAT(fields.texts("l", 2, 1), ElementsAre("a", "b"));
     EXPECT_EQ(fields.object("o"), R"({"k":[1]})");
+    EXPECT_THAT(fields.objects("s", 2), ElementsAre("{}", R"({"k":2})"));
     EXPECT_EQ(fields.optional_text("e", 1), "");
     EXPECT_FALSE(fields.integer("absent", 0, 1));
     EXPECT_FALSE(fields.number("absent", 0, 1));
@@ -53,6 +55,9 @@ TEST(JsonFields, SaysWhatIsWrong) {
         {R"({"list":["a","b","c"]})", "\"list\" must be a list of at most 2 texts"},
         {R"({"list":[1]})", "\"list\" must be a text"},
         {R"({"object":[]})", "\"object\" must be an object"},
+        {R"({"objects":{}})", "\"objects\" must be a list of at most 1 objects"},
+        {R"({"objects":[1]})", "\"objects\" must be a list of at most 1 objects"},
+        {R"({"objects":[{},{}]})", "\"objects\" must be a list of at most 1 objects"},
         {R"({"txet":"a"})", "\"txet\" is no field of this request; did you mean \"text\"?"},
         {R"({"frobnicate":"a"})", "\"frobnicate\" is no field of this request"},
     };
@@ -64,6 +69,7 @@ TEST(JsonFields, SaysWhatIsWrong) {
         fields.text("text", 4);
         fields.texts("list", 2, 4);
         fields.object("object");
+        fields.objects("objects", 1);
         const auto fault = fields.finish();
         ASSERT_TRUE(fault) << row.json;
         EXPECT_THAT(*fault, HasSubstr(row.fault)) << row.json;

@@ -1,5 +1,6 @@
 #include "manager/operation_table.h"
 
+#include "manager/admission_json.h"
 #include "manager/manager_json.h"
 #include "manager/pool_manager.h"
 #include "manager/protocol_json.h"
@@ -47,6 +48,15 @@ Outcome<std::string> protocol(PoolManager& pool, const std::string& params,
     return json_of(pool.coordinate_stratum_protocol(limits), protocol_json);
 }
 
+template <AdmissionRequest (*read)(base::JsonFields&)>
+Outcome<std::string> miners(PoolManager& pool, const std::string& params,
+                            const CallLimits& limits) {
+    base::JsonFields fields(params, kParameter);
+    const auto request = read(fields);
+    if (auto refusal = refusal_of(fields)) return std::unexpected(std::move(*refusal));
+    return json_of(pool.coordinate_concurrent_miners(request, limits), admission_json);
+}
+
 }  // namespace
 
 std::vector<Operation> operations_of(PoolManager& pool) {
@@ -61,6 +71,10 @@ std::vector<Operation> operations_of(PoolManager& pool) {
     add("health", "Probes every part by a small real piece of its work", health);
     add("metrics", "Metrics with rates and history, active alerts, forecasts", metrics);
     add("protocol", "Checks the Stratum protocol on every listener", protocol);
+    add("miners", "Says whether so many miners have room, and what binds",
+        miners<admission_request>);
+    add("reserve", "Holds room for expected miners", miners<reserve_request>);
+    add("release", "Gives such room back", miners<release_request>);
     return table;
 }
 

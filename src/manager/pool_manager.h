@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "manager/admission.h"
 #include "manager/config.h"
 #include "manager/health.h"
 #include "manager/metrics_desk.h"
@@ -76,6 +77,10 @@ class PoolManager {
     Outcome<HealthReport> coordinate_component_health_check(const CallLimits& limits);
     // Series with rates and history, active alerts, forecasts with their scores. From any thread.
     Outcome<MetricsReport> coordinate_real_time_metrics(const MetricsQuery& query) const;
+    // Whether so many miners have room, and holds it (admission.h). Takes no longer than a few file
+    // reads. From any thread.
+    Outcome<AdmissionReport> coordinate_concurrent_miners(const AdmissionRequest& request,
+                                                          const CallLimits& limits);
     // As of the last probes, without probing; refused while the pool does not run.
     Outcome<HealthReport> health() const;
 

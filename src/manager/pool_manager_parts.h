@@ -3,6 +3,7 @@
 // pool_reload.cpp changes.
 #pragma once
 
+#include "manager/admission_desk.h"
 #include "manager/component_probes.h"
 #include "manager/control_socket.h"
 #include "manager/pool_manager.h"
@@ -42,9 +43,9 @@ struct PoolManager::Parts {
     std::string wallet_node;              // its name stays, whatever a reload does
     std::unique_ptr<PayoutDesk> payouts;  // null: no wallet pays
     std::atomic<std::int64_t> threshold_sat{0};
-    std::atomic<std::size_t> most_connections{0};
     std::unique_ptr<BlockDesk> blocks;
     std::unique_ptr<stratum::Server> server;
+    std::unique_ptr<AdmissionDesk> admission;
     std::unique_ptr<JobDesk> jobs;
     std::unique_ptr<SnapshotDesk> snapshots;  // only when coinbases pay the miners
     mutable std::mutex node_mutex;            // guards nodes and scanned against reload()

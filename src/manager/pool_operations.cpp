@@ -15,8 +15,11 @@ Outcome<ProtocolReport> PoolManager::Parts::check_protocol(const CallLimits& lim
     settings.name = fmt::format("{}.{}", config.pool.address, kCheckWorker);
     auto report = manager::check_protocol(
         own_listeners(config, server->addresses()), settings,
-        [this] { return connection_counts(server->sweep(), most_connections, registry); }, limits,
-        clock);
+        [this] {
+            return connection_counts(server->sweep(),
+                                     server->budget().counts(clock.steady_ms()).max, registry);
+        },
+        limits, clock);
     // A pool that ends meanwhile closes connections, and rightly so.
     if (const auto runs = require_running(); !runs) return std::unexpected(runs.error());
     return report;
@@ -34,6 +37,18 @@ Outcome<HealthReport> PoolManager::coordinate_component_health_check(const CallL
 Outcome<MetricsReport> PoolManager::coordinate_real_time_metrics(const MetricsQuery& query) const {
     if (const auto runs = parts_->require_running(); !runs) return std::unexpected(runs.error());
     return parts_->metrics->report(query);
+}
+
+Outcome<AdmissionReport> PoolManager::coordinate_concurrent_miners(const AdmissionRequest& request,
+                                                                   const CallLimits& limits) {
+    if (const auto runs = parts_->require_running(); !runs) return std::unexpected(runs.error());
+    if (limits.stop.stop_requested()) {
+        return std::unexpected(OperationRefusal{RefusalKind::cancelled, "the call was broken off"});
+    }
+    if (parts_->clock.steady_ms() >= limits.deadline_ms) {
+        return std::unexpected(OperationRefusal{RefusalKind::deadline, "the time was up"});
+    }
+    return parts_->admission->answer(request);
 }
 
 Outcome<HealthReport> PoolManager::health() const {

@@ -2,6 +2,7 @@
 // manager.
 #pragma once
 
+#include "manager/admission_desk.h"
 #include "manager/block_desk.h"
 #include "manager/config.h"
 #include "manager/job_desk.h"

@@ -18,7 +18,6 @@ ReloadReport PoolManager::reload(const Config& wanted) {
     const auto threads = parts.config.limits.threads;
     parts.config.limits = wanted.limits;
     parts.config.limits.threads = threads;
-    parts.most_connections = static_cast<std::size_t>(wanted.limits.miners);
     parts.config.log.level = wanted.log.level;
     if (const auto enough = parts.check_files(); !enough) report.problems.push_back(enough.error());
     parts.logger.set_level(wanted.log.level);

@@ -139,6 +139,7 @@ std::expected<void, std::string> PoolManager::Parts::listen() {
     }
     server = std::make_unique<stratum::Server>(server_settings(config), *log, *blocks, *extranonces,
                                                clock, registry, logger);
+    admission = std::make_unique<AdmissionDesk>(*server, clock, logger);
     jobs = std::make_unique<JobDesk>(job_settings(config, payout_script), log->next_job_id(), *log,
                                      *server, registry, clock, logger);
     if (config.payout.mode == share::PayoutMode::coinbase && !pays_finders(config)) {
@@ -230,12 +231,16 @@ std::expected<void, std::string> PoolManager::Parts::start() {
     settler->start();
     if (payouts) payouts->start();
     if (snapshots) snapshots->start();
-    sampler = std::make_unique<Sampler>([this] { return server->accepted_difficulty(); },
-                                        [this] {
-                                            const std::lock_guard lock(node_mutex);
-                                            keep_scan_position();
-                                        },
-                                        dir->root() / "metrics.prom", registry, clock, logger);
+    sampler = std::make_unique<Sampler>(
+        [this] {
+            admission->tick();
+            return server->accepted_difficulty();
+        },
+        [this] {
+            const std::lock_guard lock(node_mutex);
+            keep_scan_position();
+        },
+        dir->root() / "metrics.prom", registry, clock, logger);
     try {
         metrics = std::make_unique<MetricsDesk>(
             metrics_settings(config), [this] { return chain_progress(); }, files, registry, clock,
@@ -243,7 +248,6 @@ std::expected<void, std::string> PoolManager::Parts::start() {
     } catch (const std::invalid_argument& error) {
         return std::unexpected(error.what());
     }
-    most_connections = static_cast<std::size_t>(config.limits.miners);
     started_ms = clock.steady_ms();
     running = true;
     if (const auto taken = take_commands(); !taken) return taken;
@@ -258,8 +262,8 @@ std::expected<void, std::string> PoolManager::Parts::start() {
 std::vector<std::unique_ptr<Probe>> PoolManager::Parts::probes() {
     std::vector<std::unique_ptr<Probe>> all;
     all.push_back(stratum_probe(
-        own_listeners(config, server->addresses()),
-        [this] { return server->snapshot().connections >= most_connections.load(); }, clock));
+        own_listeners(config, server->addresses()), [this] { return admission->is_full(); },
+        clock));
     all.push_back(log_probe(*log, dir->log_dir(), clock));
     all.push_back(ledger_probe(*log, *tally, *slices, clock));
     all.push_back(node_probe({[this] {

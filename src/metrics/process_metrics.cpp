@@ -85,6 +85,23 @@ std::optional<double> parse_cpu_ticks(std::string_view stat) {
     return ticks;
 }
 
+ProcessUsage process_usage() {
+    const auto ticks = parse_cpu_ticks(read_proc("/proc/self/stat"));
+    const auto per_second = ::sysconf(_SC_CLK_TCK);
+    ProcessUsage usage{parse_kilobytes(read_proc("/proc/self/status"), "VmRSS"), std::nullopt};
+    if (ticks && per_second > 0) usage.cpu_seconds = *ticks / static_cast<double>(per_second);
+    return usage;
+}
+
+FileUsage file_usage() {
+    return {count_open_files(), parse_max_files(read_proc("/proc/self/limits"))};
+}
+
+MemoryUsage machine_memory() {
+    const auto machine = read_proc("/proc/meminfo");
+    return {parse_kilobytes(machine, "MemTotal"), parse_kilobytes(machine, "MemAvailable")};
+}
+
 std::optional<double> parse_kilobytes(std::string_view text, std::string_view key) {
     const auto rest = behind(text, std::string(key) + ":");
     if (!rest || !rest->ends_with(" kB")) return std::nullopt;
@@ -166,9 +183,7 @@ void ProcessMetrics::sample_memory() {
     take(resident_, parse_kilobytes(status, "VmRSS"));
     const auto threads = behind(status, "Threads:");
     take(threads_, threads ? leading_number(*threads) : std::nullopt);
-    const auto machine = read_proc("/proc/meminfo");
-    const auto total = parse_kilobytes(machine, "MemTotal");
-    const auto available = parse_kilobytes(machine, "MemAvailable");
+    const auto [total, available] = machine_memory();
     const bool known = total && available && *total > 0;
     take(memory_ratio_, known ? std::optional(*available / *total) : std::nullopt);
 }

@@ -25,6 +25,24 @@ std::optional<double> parse_cpu_ticks(std::string_view stat);
 std::optional<double> parse_kilobytes(std::string_view text, std::string_view key);
 std::optional<double> parse_max_files(std::string_view limits);
 
+// What the process uses now, read anew; nullopt: it cannot be read. The files take as long as there
+// are open ones to count.
+struct ProcessUsage {
+    std::optional<double> resident_bytes;
+    std::optional<double> cpu_seconds;  // since start
+};
+ProcessUsage process_usage();
+struct FileUsage {
+    std::optional<double> open;
+    std::optional<double> limit;  // soft; nullopt: unlimited, or it cannot be read
+};
+FileUsage file_usage();
+struct MemoryUsage {
+    std::optional<double> total_bytes;
+    std::optional<double> available_bytes;
+};
+MemoryUsage machine_memory();
+
 class ProcessMetrics {
  public:
     // Watches the file systems that hold these paths, which appear as label `path`.

@@ -40,6 +40,10 @@ TEST_F(ProcessMetricsTest, MeasuresThisProcess) {
     process_.sample({0, 1'000});
     EXPECT_GT(gauge("adit_process_resident_bytes"), 1e6);
     EXPECT_GE(gauge("adit_process_threads"), 1);
+    EXPECT_GT(process_usage().resident_bytes, 1e6);
+    EXPECT_GE(process_usage().cpu_seconds, 0);
+    EXPECT_GT(machine_memory().available_bytes, 0);
+    EXPECT_GT(machine_memory().total_bytes, machine_memory().available_bytes);
     const auto available = gauge("adit_machine_memory_available_ratio");
     EXPECT_TRUE(available > 0 && available <= 1) << available;
     rlimit limit{};
@@ -52,6 +56,8 @@ TEST_F(ProcessMetricsTest, MeasuresThisProcess) {
         fd = ::open("/dev/null", O_RDONLY);
     process_.sample({0, 2'000});
     EXPECT_EQ(gauge("adit_process_open_files"), before + 5);
+    EXPECT_EQ(file_usage().open, before + 5);
+    EXPECT_EQ(file_usage().limit, static_cast<double>(limit.rlim_cur));
     for (const auto fd : opened)
         ::close(fd);
 }

@@ -39,6 +39,16 @@ Address Address::from(const sockaddr* address) {
     return out;
 }
 
+std::optional<Address> Address::parse_ip(std::string_view text) {
+    const std::string terminated(text.substr(0, text.find('\0')));
+    if (terminated.size() != text.size()) return std::nullopt;
+    in_addr v4_ip{};
+    if (inet_pton(AF_INET, terminated.c_str(), &v4_ip) == 1) return v4(ntohl(v4_ip.s_addr), 0);
+    Address out;
+    if (inet_pton(AF_INET6, terminated.c_str(), out.ip.data()) != 1) return std::nullopt;
+    return out;
+}
+
 bool Address::is_v4() const {
     return std::equal(kV4Prefix.begin(), kV4Prefix.end(), ip.begin());
 }

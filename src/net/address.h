@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <expected>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,9 @@ struct Address {
     static Address v4(std::uint32_t host_order_ip, std::uint16_t port);
     // All zero for families other than AF_INET and AF_INET6.
     static Address from(const sockaddr* address);
+
+    // "192.0.2.1" or "2001:db8::1", with port 0; nullopt: no IP address.
+    static std::optional<Address> parse_ip(std::string_view text);
 
     bool is_v4() const;
     // "192.0.2.1" or "2001:db8::1": what limits and bans count by.

@@ -7,6 +7,14 @@
 namespace adit::net {
 namespace {
 
+TEST(Address, ReadsAnIpAndNothingElse) {
+    EXPECT_EQ(Address::parse_ip("192.0.2.1"), Address::v4(0xc0000201, 0));
+    EXPECT_EQ(Address::parse_ip("::ffff:192.0.2.1"), Address::v4(0xc0000201, 0));
+    EXPECT_EQ(Address::parse_ip("2001:db8::1")->ip_text(), "2001:db8::1");
+    for (const auto* text : {"", "192.0.2", "192.0.2.1:3333", "[::1]", "localhost", "1.2.3.4 "})
+        EXPECT_FALSE(Address::parse_ip(text)) << text;
+}
+
 TEST(Endpoint, ReadsHostAndPort) {
     struct Case {
         const char* text;

@@ -38,8 +38,8 @@ void ConnectionHandler::on_deadline(Connection& connection) {
 }
 
 Connection::Connection(Loop& loop, ConnectionId id, int fd, const Address& peer,
-                       std::shared_ptr<const ConnectionSettings> settings)
-    : loop_(loop), settings_(std::move(settings)), id_(id), fd_(fd), peer_(peer) {}
+                       std::shared_ptr<const ConnectionSettings> settings, const Place& place)
+    : loop_(loop), settings_(std::move(settings)), id_(id), fd_(fd), place_(place), peer_(peer) {}
 
 Connection::~Connection() {
     if (reset_) {
@@ -49,7 +49,7 @@ Connection::~Connection() {
     tls_.reset();
     close(fd_);
     if (counted_address_) settings_->per_address->release(peer_);
-    settings_->budget->release();
+    settings_->budget->release(place_);
 }
 
 // ---- opening
@@ -95,6 +95,9 @@ void Connection::read_proxy_header() {
 }
 
 void Connection::admit_peer() {
+    if (settings_->proxy_protocol && !settings_->budget->settle(place_, peer_, loop_.now_ms())) {
+        return refuse(RefuseReason::max_connections);
+    }
     if (settings_->admit && !settings_->admit(peer_)) return refuse(RefuseReason::filtered);
     if (settings_->per_address != nullptr) {
         if (!settings_->per_address->acquire(peer_)) return refuse(RefuseReason::per_address);

@@ -156,7 +156,7 @@ class Connection {
     struct Io;
 
     Connection(Loop& loop, ConnectionId id, int fd, const Address& peer,
-               std::shared_ptr<const ConnectionSettings> settings);
+               std::shared_ptr<const ConnectionSettings> settings, const Place& place);
 
     // Called by the loop.
     void start();
@@ -203,6 +203,7 @@ class Connection {
     int fd_;
     std::uint32_t interest_ = 0;    // what epoll was told
     std::uint32_t late_bytes_ = 0;  // input read since a graceful close
+    Place place_;
     Address peer_;
     Phase phase_ = Phase::open;
     CloseReason reason_ = CloseReason::server;

@@ -3,7 +3,7 @@
 #include "net/bans.h"
 #include "net/file_limit.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -30,6 +30,155 @@ TEST(ConnectionBudget, HandsOutNoMoreThanItsMaximumToManyThreads) {
     budget.release();
     EXPECT_FALSE(budget.acquire());
     EXPECT_EQ(budget.open(), 999u);
+}
+
+// What is open and what is held, as "open+held".
+std::string counted(ConnectionBudget& budget, std::int64_t now_ms) {
+    const auto counts = budget.counts(now_ms);
+    return fmt::format("{}+{}", counts.open, counts.held);
+}
+
+TEST(Reservations, OthersAreTurnedAwayAtTheLimitAndTheExpectedGetIn) {
+    ConnectionBudget budget(4);
+    const auto expected = Address::v4(1, 1000);
+    const auto other = Address::v4(2, 1000);
+    ASSERT_TRUE(budget.acquire(other, 0));
+    const auto id = budget.reserve(Address::v4(1, 7), 2, 1'000, 0);
+    ASSERT_TRUE(id);
+    EXPECT_EQ(counted(budget, 0), "1+2");
+    ASSERT_TRUE(budget.acquire(other, 0));
+    EXPECT_FALSE(budget.acquire(other, 0));
+    EXPECT_FALSE(budget.acquire());
+    const auto first = budget.acquire(expected, 0);
+    ASSERT_TRUE(first);
+    EXPECT_EQ(first->reservation, *id);
+    ASSERT_TRUE(budget.acquire(Address::v4(1, 2000), 0));  // the port does not matter
+    EXPECT_EQ(counted(budget, 0), "4+0");
+    EXPECT_FALSE(budget.acquire(expected, 0));  // all that was reserved is taken
+    // Who leaves can come back, and nobody else takes the place.
+    budget.release(*first);
+    EXPECT_EQ(counted(budget, 0), "3+1");
+    EXPECT_FALSE(budget.acquire(other, 0));
+    EXPECT_TRUE(budget.acquire(expected, 0));
+}
+
+TEST(Reservations, EndWithTheirTimeOrWhenCancelledAndConnectionsStay) {
+    ConnectionBudget budget(3);
+    const auto expected = Address::v4(1, 0);
+    const auto other = Address::v4(2, 0);
+    const auto id = budget.reserve(expected, 3, 1'000, 0);
+    ASSERT_TRUE(id);
+    const auto place = budget.acquire(expected, 0);
+    ASSERT_TRUE(place);
+    EXPECT_FALSE(budget.acquire(other, 999));
+    EXPECT_THAT(budget.reservations(999), ::testing::SizeIs(1));
+    EXPECT_TRUE(budget.acquire(other, 1'000));
+    EXPECT_EQ(counted(budget, 1'000), "2+0");
+    EXPECT_THAT(budget.reservations(1'000), ::testing::IsEmpty());
+    EXPECT_FALSE(budget.cancel(*id, 1'000));
+    budget.release(*place);  // its reservation is gone: the place is everybody's
+    EXPECT_EQ(counted(budget, 1'000), "1+0");
+
+    const auto again = budget.reserve(expected, 2, 9'000, 1'000);
+    ASSERT_TRUE(again);
+    EXPECT_NE(*again, *id);
+    EXPECT_FALSE(budget.acquire(other, 1'000));
+    EXPECT_TRUE(budget.cancel(*again, 1'000));
+    EXPECT_FALSE(budget.cancel(*again, 1'000));
+    EXPECT_TRUE(budget.acquire(other, 1'000));
+}
+
+TEST(Reservations, AreRefusedBeyondTheirBounds) {
+    ConnectionBudget budget(100);
+    const auto peer = Address::v4(1, 0);
+    constexpr auto kLongest = ConnectionBudget::kLongestMs;
+    EXPECT_EQ(budget.reserve(peer, 0, 10, 0).error(), ReserveFault::none_asked);
+    EXPECT_EQ(budget.reserve(peer, 1, 10, 10).error(), ReserveFault::none_asked);
+    EXPECT_EQ(budget.reserve(peer, 1, kLongest + 11, 10).error(), ReserveFault::too_long);
+    EXPECT_EQ(budget.reserve(peer, 101, 10, 0).error(), ReserveFault::no_room);
+    EXPECT_EQ(budget.reserve(peer, UINT32_MAX, 10, 0).error(), ReserveFault::no_room);
+    EXPECT_EQ(counted(budget, 0), "0+0");
+    for (std::size_t i = 0; i < ConnectionBudget::kMostReservations; ++i)
+        ASSERT_TRUE(budget.reserve(peer, 1, kLongest, 0)) << i;
+    EXPECT_EQ(budget.reserve(peer, 1, 10, 0).error(), ReserveFault::too_many);
+    EXPECT_TRUE(budget.reserve(peer, 1, kLongest + 10, kLongest));  // the others have ended
+    EXPECT_EQ(counted(budget, kLongest), "0+1");
+}
+
+TEST(Reservations, APeerBehindAProxyBorrowsUntilItIsKnown) {
+    ConnectionBudget budget(2);
+    const auto expected = Address::v4(1, 0);
+    const auto other = Address::v4(2, 0);
+    ASSERT_TRUE(budget.reserve(expected, 1, 1'000, 0));
+    auto free = budget.acquire_unnamed(0);
+    ASSERT_TRUE(free);
+    EXPECT_FALSE(free->is_borrowed);
+    EXPECT_TRUE(budget.settle(*free, other, 0));
+    auto borrowed = budget.acquire_unnamed(0);
+    ASSERT_TRUE(borrowed);
+    EXPECT_TRUE(borrowed->is_borrowed);
+    EXPECT_FALSE(budget.acquire_unnamed(0));  // never above the maximum
+    EXPECT_FALSE(budget.settle(*borrowed, other, 0));
+    budget.release(*borrowed);
+    EXPECT_EQ(counted(budget, 0), "1+1");
+    borrowed = budget.acquire_unnamed(0);
+    ASSERT_TRUE(borrowed);
+    EXPECT_TRUE(budget.settle(*borrowed, expected, 0));
+    EXPECT_EQ(counted(budget, 0), "2+0");
+    budget.release(*borrowed);
+    EXPECT_EQ(counted(budget, 0), "1+1");
+    // An expected peer that got a free place takes its reserved one, and the free one is free.
+    budget.release(*free);
+    free = budget.acquire_unnamed(0);
+    ASSERT_TRUE(free);
+    EXPECT_TRUE(budget.settle(*free, expected, 0));
+    EXPECT_EQ(counted(budget, 0), "1+0");
+    // Its time ends while it is borrowed: the place is anybody's.
+    budget.release(*free);
+    ASSERT_TRUE(budget.acquire(other, 0));
+    borrowed = budget.acquire_unnamed(0);
+    ASSERT_TRUE(borrowed);
+    EXPECT_TRUE(budget.settle(*borrowed, other, 1'000));
+    EXPECT_EQ(counted(budget, 1'000), "2+0");
+}
+
+TEST(Reservations, ManyThreadsNeverExceedTheLimitNorLoseAPlace) {
+    ConnectionBudget budget(50);
+    const auto expected = Address::v4(1, 0);
+    std::atomic<bool> exceeded{false};
+    std::vector<std::thread> threads;
+    for (std::uint32_t t = 0; t < 4; ++t) {
+        threads.emplace_back([&, t] {
+            std::vector<Place> places;
+            for (int i = 0; i < 5'000; ++i) {
+                const auto place =
+                    t % 2 == 0 ? budget.acquire(Address::v4(t, 0), 0) : budget.acquire(expected, 0);
+                if (place) places.push_back(*place);
+                if (budget.open() > 50) exceeded = true;
+                if (i % 7 == 0) {
+                    const auto id = budget.reserve(expected, 3, 1'000, 0);
+                    if (id && i % 2 == 0) budget.cancel(*id, 0);
+                }
+                if (i % 3 != 0 && !places.empty()) {
+                    budget.release(places.back());
+                    places.pop_back();
+                }
+            }
+            for (const auto& place : places)
+                budget.release(place);
+        });
+    }
+    for (auto& thread : threads)
+        thread.join();
+    EXPECT_FALSE(exceeded);
+    EXPECT_EQ(budget.open(), 0u);
+    std::uint32_t left = 0;
+    for (const auto& reservation : budget.reservations(0)) {
+        EXPECT_EQ(reservation.left, reservation.count);
+        left += reservation.left;
+    }
+    EXPECT_EQ(budget.counts(0).held, left);
+    EXPECT_EQ(counted(budget, 1'000), "0+0");
 }
 
 TEST(HandshakeRate, GivesASecondsWorthAtOnceThenAnEvenPace) {
@@ -64,6 +213,8 @@ TEST(PerAddressLimits, CountsAddressesNotPortsAndForgetsWhenTheLastLeaves) {
     EXPECT_FALSE(limits.acquire(a1));
     EXPECT_TRUE(limits.acquire(b));
     EXPECT_EQ(limits.addresses(), 2u);
+    EXPECT_EQ(limits.open_from(Address::v4(1, 9)), 2u);
+    EXPECT_EQ(limits.open_from(Address::v4(3, 9)), 0u);
     limits.release(a2);
     EXPECT_TRUE(limits.acquire(a2));
     limits.set_max(0);

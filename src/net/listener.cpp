@@ -132,12 +132,17 @@ void Listener::on_ready() {
             continue;  // that connection died in the queue (accept(2): treat as EAGAIN)
         }
         if (options_.handshakes != nullptr) options_.handshakes->take(loop_.now_ns());
-        if (!settings_->budget->acquire()) {
+        const auto peer = Address::from(from);
+        auto& budget = *settings_->budget;
+        // Behind a proxy the address that counts comes with the header.
+        const auto place = settings_->proxy_protocol ? budget.acquire_unnamed(loop_.now_ms())
+                                                     : budget.acquire(peer, loop_.now_ms());
+        if (!place) {
             loop_.metrics().refused(RefuseReason::max_connections).add();
             reset(fd);
             continue;
         }
-        loop_.adopt(fd, Address::from(from), settings_);
+        loop_.adopt(fd, peer, settings_, *place);
     }
 }
 

@@ -38,6 +38,48 @@ TEST(Listener, RefusesAboveTheTotalLimitAndTakesAgainWhenOneLeaves) {
     EXPECT_EQ(receive(*d), "echo hello");
 }
 
+TEST(Listener, KeepsReservedRoomForTheirPeer) {
+    ConnectionBudget budget(2);
+    ConnectionSettings settings;
+    settings.budget = &budget;
+    TestServer server(settings);
+    const auto now_ms = server.clock.steady_ms();
+    const auto elsewhere = budget.reserve(Address::v4(0xc0000201, 0), 2, now_ms + 1'000, now_ms);
+    ASSERT_TRUE(elsewhere);
+    EXPECT_TRUE(server.turns_away());
+    ASSERT_TRUE(budget.cancel(*elsewhere, now_ms));
+    ASSERT_TRUE(budget.reserve(Address::v4(0x7f000001, 0), 2, now_ms + 1'000, now_ms));
+    auto a = server.connect();
+    const auto b = server.connect();
+    ASSERT_TRUE(server.handler().wait_opened(2));
+    EXPECT_TRUE(server.turns_away());
+    a.reset();
+    ASSERT_TRUE(server.handler().wait_closed(1));
+    server.on_loop([] {});
+    EXPECT_EQ(budget.counts(now_ms).held, 1u);
+    const auto again = server.connect();
+    EXPECT_TRUE(server.handler().wait_opened(3));
+}
+
+TEST(Listener, KeepsReservedRoomBehindAProxy) {
+    ConnectionBudget budget(1);
+    ConnectionSettings settings;
+    settings.budget = &budget;
+    settings.proxy_protocol = true;
+    TestServer server(settings);
+    const auto now_ms = server.clock.steady_ms();
+    ASSERT_TRUE(budget.reserve(Address::v4(0xc0000207, 0), 1, now_ms + 1'000, now_ms));
+    const auto other = server.connect();
+    ASSERT_TRUE(other->send_bytes("PROXY TCP4 192.0.2.8 127.0.0.1 5555 3333\r\n", kTestTimeoutMs));
+    EXPECT_EQ(receive(*other), kReset);
+    EXPECT_EQ(server.metrics.refused(RefuseReason::max_connections).value(), 1u);
+    const auto expected = server.connect();
+    ASSERT_TRUE(expected->send_bytes("PROXY TCP4 192.0.2.7 127.0.0.1 5555 3333\r\nhello\n",
+                                     kTestTimeoutMs));
+    EXPECT_EQ(receive(*expected), "echo hello");
+    EXPECT_EQ(budget.counts(now_ms).held, 0u);
+}
+
 TEST(Listener, RefusesAboveTheLimitOfOneAddress) {
     PerAddressLimits per_address(1);
     ConnectionSettings settings;

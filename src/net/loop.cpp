@@ -252,7 +252,8 @@ void Loop::unwatch(std::uint32_t watch, int fd) {
     watchers_[watch] = nullptr;
 }
 
-void Loop::adopt(int fd, const Address& peer, std::shared_ptr<const ConnectionSettings> settings) {
+void Loop::adopt(int fd, const Address& peer, std::shared_ptr<const ConnectionSettings> settings,
+                 const Place& place) {
     if (free_slots_.empty()) {
         free_slots_.push_back(static_cast<std::uint32_t>(slots_.size()));
         slots_.emplace_back();
@@ -262,7 +263,7 @@ void Loop::adopt(int fd, const Address& peer, std::shared_ptr<const ConnectionSe
     const auto slot = free_slots_.back();
     free_slots_.pop_back();
     const ConnectionId id{std::uint64_t{generations_[slot]} << 32 | slot};
-    slots_[slot].reset(new Connection(*this, id, fd, peer, std::move(settings)));
+    slots_[slot].reset(new Connection(*this, id, fd, peer, std::move(settings), place));
     ++live_;
     metrics_.accepted.add();
     metrics_.open.add(1);

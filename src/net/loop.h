@@ -85,9 +85,10 @@ class Loop {
     std::uint32_t watch(int fd, Watcher& watcher);
     void pause(std::uint32_t watch, int fd, bool paused);
     void unwatch(std::uint32_t watch, int fd);
-    // Takes the descriptor, counted in the settings' budget already; handshake and on_open follow,
+    // Takes the descriptor and its place in the settings' budget; handshake and on_open follow,
     // perhaps at once.
-    void adopt(int fd, const Address& peer, std::shared_ptr<const ConnectionSettings> settings);
+    void adopt(int fd, const Address& peer, std::shared_ptr<const ConnectionSettings> settings,
+               const Place& place);
 
  private:
     friend class Connection;

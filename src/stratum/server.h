@@ -59,6 +59,13 @@ class Server final : public StratumServer {
     // Sum of the difficulties of all shares accepted since the start.
     double accepted_difficulty() const { return metrics_.work.value(); }
 
+    std::uint64_t accepted_shares() const { return metrics_.accepted.value(); }
+
+    // What connections are admitted by; safe from any thread.
+    net::ConnectionBudget& budget() { return budget_; }
+    const net::PerAddressLimits& per_address() const { return per_address_; }
+    const SessionRegistry& sessions() const { return sessions_; }
+
     // The addresses that are bound, in the order of the settings; after start().
     const std::vector<net::Address>& addresses() const { return addresses_; }
 

@@ -41,6 +41,8 @@ class SessionRegistry {
     static constexpr std::int64_t kResumeMs = 600'000;
     static constexpr unsigned kInstanceBits = 6;  // of the 32 of an extranonce1; the rest counts
     static constexpr std::uint64_t kRangeSize = 4096;
+    // Values of one instance; those of live and of released sessions are in use.
+    static constexpr std::uint64_t kExtranonces = std::uint64_t{1} << (32 - kInstanceBits);
 
     // instance: 0..63, distinct among pools that share a chain of jobs. max_released bounds what is
     // kept for a resume; the longest gone gives way. Reserves the first range.
