@@ -4,6 +4,7 @@
 #include "manager/control_params.h"
 #include "manager/manager_json.h"
 #include "manager/payout_json.h"
+#include "manager/workflow_json.h"
 
 namespace adit::manager {
 namespace {
@@ -13,6 +14,9 @@ using ledger::Stored;
 constexpr std::size_t kNoteBytes = 500;
 constexpr std::size_t kLoggedBytes = 300;
 constexpr std::int64_t kMostId = INT64_MAX;
+constexpr std::int64_t kWorkflowS = 60;  // most that a workflow takes when nobody names a time
+constexpr std::int64_t kBlockWorkflowS = 300;
+constexpr std::int64_t kMostWorkflowS = 86'400;
 
 std::string cut(const std::string& text) {
     return text.size() <= kLoggedBytes ? text : text.substr(0, kLoggedBytes) + "...";
@@ -110,6 +114,24 @@ class Methods {
         return ControlReply::result(metrics_json(*report));
     }
 
+    // Begins it and answers at once: others shall not wait for a miner.
+    ControlReply manager_workflow(const ControlRequest& request) {
+        ControlParams params(request.params);
+        const auto wanted = workflow_request(params);
+        const auto limit_s = params.integer("limit_s", 1, kMostWorkflowS)
+                                 .value_or(wanted.block ? kBlockWorkflowS : kWorkflowS);
+        if (auto fault = params.finish()) return ControlReply::refusal(std::move(*fault));
+        return workflow_reply(desk_.workflows->begin(wanted, limit_s * 1'000));
+    }
+
+    ControlReply workflow_report(const ControlRequest& request) {
+        return about_workflow(request, [this](auto run) { return desk_.workflows->report(run); });
+    }
+
+    ControlReply workflow_cancel(const ControlRequest& request) {
+        return about_workflow(request, [this](auto run) { return desk_.workflows->cancel(run); });
+    }
+
     // What is not named stays as it is.
     ControlReply account_set(const ControlRequest& request) {
         ControlParams params(request.params);
@@ -160,6 +182,20 @@ class Methods {
     }
 
  private:
+    static ControlReply workflow_reply(const Outcome<WorkflowReport>& report) {
+        if (!report) return ControlReply::refusal(report.error().text);
+        return ControlReply::result(workflow_json(*report));
+    }
+
+    template <class Ask>
+    static ControlReply about_workflow(const ControlRequest& request, Ask ask) {
+        ControlParams params(request.params);
+        params.require("run");
+        const auto run = params.integer("run", 1, kMostId);
+        if (auto fault = params.finish()) return ControlReply::refusal(std::move(*fault));
+        return workflow_reply(ask(static_cast<std::uint64_t>(*run)));
+    }
+
     ControlReply no_payouts() const { return ControlReply::refusal(desk_.why_no_payouts); }
 
     // The account's one spelling, when it is known here.
@@ -210,6 +246,12 @@ ControlHandlers control_handlers(ControlDesk desk) {
     add("pool.status", &Methods::pool_status);
     add("manager.health", &Methods::manager_health);
     add("manager.metrics", &Methods::manager_metrics);
+    add("manager.workflow", &Methods::manager_workflow);
+    add("manager.workflow.cancel", &Methods::workflow_cancel);
+    // Asked several times a second: no line for each.
+    handlers["manager.workflow.report"] = [methods](const ControlRequest& request) {
+        return methods->workflow_report(request);
+    };
     return handlers;
 }
 

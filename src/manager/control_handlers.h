@@ -1,6 +1,7 @@
 // What the running pool does for the other adit commands: the methods of the control socket, their
 // parameters checked strictly, their results as JSON (docs/operations.md lists them). Every request
-// leaves a line in the log with what came of it. The handlers run on the control socket's thread.
+// leaves a line in the log with what came of it, but for looks at a running workflow. The handlers
+// run on the control socket's thread.
 #pragma once
 
 #include "chain/network.h"
@@ -8,6 +9,7 @@
 #include "manager/health.h"
 #include "manager/metrics_desk.h"
 #include "manager/payout_desk.h"
+#include "manager/workflow_desk.h"
 
 #include <functional>
 #include <string>
@@ -31,6 +33,7 @@ struct ControlDesk {
     // Probes now when true, else as of the last probes.
     std::function<Outcome<HealthReport>(bool probe, std::stop_token)> health;
     std::function<Outcome<MetricsReport>(const MetricsQuery&)> metrics;
+    WorkflowDesk* workflows = nullptr;
 };
 
 ControlHandlers control_handlers(ControlDesk desk);

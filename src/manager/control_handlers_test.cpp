@@ -44,7 +44,8 @@ class ControlHandlersTest : public ::testing::Test {
                 MetricsReport report;
                 report.at_ms = 7;
                 return report;
-            }};
+            },
+            .workflows = &workflows};
         handlers = control_handlers(std::move(parts));
     }
     ledger::Stored<bool> knows(std::string_view name) const {
@@ -77,6 +78,17 @@ class ControlHandlersTest : public ::testing::Test {
     bool runs = true;
     // Not started: no step comes in between.
     PayoutDesk desk{std::make_unique<ScriptedPayouts>(script), {}, books, registry, clock, logger};
+    std::vector<std::string> wanted;  // of workflows
+    WorkflowDesk workflows{
+        [this](const WorkflowRequest& request, const CallLimits& limits,
+               const Workflow::Progress&) -> Outcome<WorkflowReport> {
+            wanted.push_back(fmt::format("{} {} {} {}", request.user, request.shares, request.block,
+                                         limits.deadline_ms - clock.steady_ms()));
+            WorkflowReport report;
+            report.finished = true;
+            return report;
+        },
+        clock};
     ControlHandlers handlers;
 };
 
@@ -101,6 +113,37 @@ TEST_F(ControlHandlersTest, HealthIsProbedOrRemembered) {
     EXPECT_THAT(ask("manager.health", R"({"cached":true})"), HasSubstr("remembered"));
     runs = false;
     EXPECT_EQ(ask("manager.health", "{}"), "refused: the pool is stopping, not running");
+}
+
+TEST_F(ControlHandlersTest, AWorkflowIsBegunAndThenLookedAt) {
+    const auto end_of = [&](int run) {
+        const auto params = fmt::format(R"({{"run":{}}})", run);
+        while (true) {
+            const auto answer = ask("manager.workflow.report", params);
+            if (answer.find(R"("finished":false)") == std::string::npos) return answer;
+            std::this_thread::yield();
+        }
+    };
+    EXPECT_THAT(ask("manager.workflow", R"({"user":"a.b","shares":5,"limit_s":7})"),
+                HasSubstr(R"(ok {"run":1,"finished":false)"));
+    EXPECT_THAT(end_of(1), HasSubstr(R"(ok {"run":1,"finished":true,"failed":false)"));
+    ask("manager.workflow", "{}");
+    end_of(2);
+    ask("manager.workflow", R"({"block":true})");
+    end_of(3);
+    EXPECT_THAT(wanted,
+                ::testing::ElementsAre("a.b 5 false 7000", " 3 false 60000", " 3 true 300000"));
+    EXPECT_THAT(ask("manager.workflow.cancel", R"({"run":3})"), HasSubstr(R"("run":3)"));
+    EXPECT_THAT(ask("manager.workflow.report", R"({"run":9})"), HasSubstr("there is no run 9"));
+    EXPECT_THAT(ask("manager.workflow.report", "{}"), HasSubstr("refused"));
+    EXPECT_THAT(ask("manager.workflow", R"({"shares":0})"), HasSubstr("refused"));
+    EXPECT_THAT(ask("manager.workflow", R"({"shares":10001})"), HasSubstr("refused"));
+    // Looking leaves no line, beginning does.
+    EXPECT_EQ(std::ranges::count_if(lines,
+                                    [](const std::string& line) {
+                                        return line.find("workflow.report") != std::string::npos;
+                                    }),
+              0);
 }
 
 TEST_F(ControlHandlersTest, MetricsAreAskedForByNameAndTime) {

@@ -8,6 +8,7 @@
 #include "manager/pool_parts.h"
 #include "manager/recovered_job.h"
 #include "manager/scan_position.h"
+#include "manager/workflow_side.h"
 #include "net/file_limit.h"
 #include "node/chain_progress.h"
 
@@ -68,6 +69,7 @@ struct PoolManager::Parts {
     std::atomic<bool> running{false};
     std::atomic<PoolState> phase{PoolState::stopped};  // never degraded: see state()
     bool answered = true;
+    std::unique_ptr<WorkflowDesk> workflows;
     std::unique_ptr<ControlSocket> control;
 
     std::expected<void, std::string> start();
@@ -81,6 +83,7 @@ struct PoolManager::Parts {
     // After the nodes or what is live of [payout] have changed.
     std::expected<void, std::string> renew_payouts();
     std::vector<std::unique_ptr<Probe>> probes();
+    void make_workflow_desk();
     std::optional<metrics::ChainProgress> chain_progress() const;
     PoolState state() const;
     // A refusal unless the pool runs.
@@ -182,7 +185,8 @@ std::expected<void, std::string> PoolManager::Parts::take_commands() {
         .metrics = [this](const MetricsQuery& query) -> Outcome<MetricsReport> {
             if (const auto runs = require_running(); !runs) return std::unexpected(runs.error());
             return metrics->report(query);
-        }};
+        },
+        .workflows = workflows.get()};
     auto opened =
         ControlSocket::open(dir->root(), control_handlers(std::move(desk)), {}, clock, logger);
     if (!opened) return std::unexpected(opened.error());
@@ -312,6 +316,7 @@ std::expected<void, std::string> PoolManager::Parts::start() {
     most_connections = static_cast<std::size_t>(config.limits.miners);
     started_ms = clock.steady_ms();
     running = true;
+    make_workflow_desk();
     if (const auto taken = take_commands(); !taken) return taken;
     phase = PoolState::running;
     health->start();
@@ -319,16 +324,38 @@ std::expected<void, std::string> PoolManager::Parts::start() {
     return {};
 }
 
+void PoolManager::Parts::make_workflow_desk() {
+    WorkflowSources sources{.files = files,
+                            .log_dir = dir->log_dir(),
+                            .log = *log,
+                            .ledger = *slices,
+                            .tally = *tally,
+                            .payouts = payouts.get(),
+                            .why_no_payouts = why_no_payouts(config),
+                            .why_closed =
+                                [this] {
+                                    const auto most = most_connections.load();
+                                    return server->snapshot().connections < most
+                                               ? std::string()
+                                               : connections_used_up(most);
+                                },
+                            .submissions =
+                                [this] {
+                                    const std::lock_guard lock(node_mutex);
+                                    return nodes.submitter->reports();
+                                },
+                            .tip_height = [this] { return jobs->height() - 1; },
+                            .maturity = static_cast<std::int32_t>(config.rewards.maturity),
+                            .threshold_sat = [this] { return threshold_sat.load(); }};
+    workflows = std::make_unique<WorkflowDesk>(
+        workflow_work(std::move(sources), listeners_of(config, *server), config.pool, clock),
+        clock);
+}
+
 std::vector<std::unique_ptr<Probe>> PoolManager::Parts::probes() {
-    std::vector<ProbedListener> listeners;
-    for (std::size_t i = 0; i < config.stratum.size(); ++i) {
-        const auto& listener = config.stratum[i];
-        listeners.push_back({server->addresses().at(i).text(), !listener.tls_certificate.empty(),
-                             listener.proxy_protocol});
-    }
     std::vector<std::unique_ptr<Probe>> all;
     all.push_back(stratum_probe(
-        std::move(listeners),
+        listeners_of(config, *server),
         [this] { return server->snapshot().connections >= most_connections.load(); }, clock));
     all.push_back(log_probe(*log, dir->log_dir(), clock));
     all.push_back(ledger_probe(*log, *tally, *slices, clock));
@@ -423,6 +450,7 @@ bool PoolManager::Parts::stop(std::int64_t limit_ms) {
     running = false;
     if (phase != PoolState::failed) phase = PoolState::stopping;
     const auto deadline_ms = clock.steady_ms() + limit_ms;
+    if (workflows) workflows->request_stop();
     if (server) {
         server->stop_accepting();
         answered = server->drain(
@@ -433,6 +461,7 @@ bool PoolManager::Parts::stop(std::int64_t limit_ms) {
     if (facts) facts->stop();
     if (payouts) payouts->stop();
     if (control) control->stop();
+    if (workflows) workflows->stop();
     if (health) health->stop();
     if (metrics) metrics->stop();
     sampler.reset();
@@ -535,6 +564,12 @@ Outcome<HealthReport> PoolManager::coordinate_component_health_check(const CallL
 Outcome<MetricsReport> PoolManager::coordinate_real_time_metrics(const MetricsQuery& query) const {
     if (const auto runs = parts_->require_running(); !runs) return std::unexpected(runs.error());
     return parts_->metrics->report(query);
+}
+
+Outcome<WorkflowReport> PoolManager::execute_complete_mining_workflow(
+    const WorkflowRequest& request, const CallLimits& limits) {
+    if (const auto runs = parts_->require_running(); !runs) return std::unexpected(runs.error());
+    return parts_->workflows->run(request, limits);
 }
 
 Outcome<HealthReport> PoolManager::health() const {

@@ -10,6 +10,7 @@
 #include "manager/metrics_desk.h"
 #include "manager/operation.h"
 #include "manager/payout_desk.h"
+#include "manager/workflow.h"
 #include "metrics/registry.h"
 
 #include <expected>
@@ -72,6 +73,10 @@ class PoolManager {
     Outcome<HealthReport> coordinate_component_health_check(const CallLimits& limits);
     // Series with rates and history, active alerts, forecasts with their scores. From any thread.
     Outcome<MetricsReport> coordinate_real_time_metrics(const MetricsQuery& query) const;
+    // A miner of the pool's own, followed from its connection into log, ledger and payout
+    // (workflow.h). One at a time, refused while another runs. From any thread.
+    Outcome<WorkflowReport> execute_complete_mining_workflow(const WorkflowRequest& request,
+                                                             const CallLimits& limits);
     // As of the last probes, without probing; refused while the pool does not run.
     Outcome<HealthReport> health() const;
 
