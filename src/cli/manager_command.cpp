@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "cli/books_text.h"
 #include "cli/pool_call.h"
+#include "cli/selftest_command.h"
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -174,10 +175,12 @@ void add_manager_command(CLI::App& app, int* exit_code) {
     group->footer(
         "Examples:\n"
         "  adit manager health --config /etc/adit.toml    is every part well?\n"
-        "  adit manager metrics --config /etc/adit.toml   what was measured, alerts, forecasts\n\n"
+        "  adit manager metrics --config /etc/adit.toml   what was measured, alerts, forecasts\n"
+        "  adit manager workflow --config /etc/adit.toml  mine on it, and follow the shares\n\n"
         "adit manager SUBCOMMAND --help says more.");
     add_health(group, exit_code);
     add_metrics(group, exit_code);
+    add_workflow_command(group, exit_code);
 }
 
 }  // namespace adit::cli
