@@ -3,6 +3,11 @@
 #include "store/log_reader.h"
 
 namespace adit::manager {
+namespace {
+
+constexpr std::int64_t kMostWaitMs = 3'600'000;
+
+}  // namespace
 
 Stored<WorkerIds> LiveWorkflowPool::ids(const std::string& account, const std::string& worker) {
     WorkerIds ids;
@@ -39,7 +44,8 @@ Stored<std::vector<LoggedShare>> LiveWorkflowPool::logged(const share::LogPoint&
 }
 
 Stored<void> LiveWorkflowPool::wait_folded(share::LogPosition position, const CallLimits& limits) {
-    const auto left_ms = std::max<std::int64_t>(limits.deadline_ms - clock_.steady_ms(), 0);
+    const auto left_ms =
+        std::clamp<std::int64_t>(limits.deadline_ms - clock_.steady_ms(), 0, kMostWaitMs);
     if (sources_.tally.wait_folded(position, left_ms, limits.stop)) return {};
     const auto why = sources_.tally.error();
     return std::unexpected(

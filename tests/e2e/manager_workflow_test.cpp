@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include <csignal>
+#include <thread>
 
 namespace adit::tests {
 namespace {
@@ -180,6 +181,25 @@ TEST(ManagerWorkflow, AListenerThatWantsAProxyHeaderGetsOne) {
     EXPECT_TRUE(pool.stop());
 }
 
+// Both at once: the header comes before the handshake.
+TEST(ManagerWorkflow, ATlsListenerBehindAProxyIsReachedToo) {
+    SimHost node(rules_with_block_hashes(2'000'000));
+    const TempDir dir;
+    auto setup = setup_for(node, dir.path());
+    auto& listen = setup.listen[0];
+    listen.certificate = dir.path() / "cert.pem";
+    listen.key = dir.path() / "key.pem";
+    listen.proxy_protocol = true;
+    Child openssl({"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1",
+                   "-subj", "/CN=elsewhere", "-keyout", listen.key.string(), "-out",
+                   listen.certificate.string()});
+    ASSERT_EQ(openssl.wait(), 0) << openssl.err();
+    TestPool pool(setup);
+    const auto report = run(pool, {"", 1, false});
+    EXPECT_TRUE(report.is_complete()) << story_of(report) << pool.log_text();
+    EXPECT_TRUE(pool.stop());
+}
+
 TEST(ManagerWorkflow, ALogThatRefusesIsMetByTheShares) {
     SimHost node(rules_with_block_hashes(2'000'000));
     const FullDisk storage;
@@ -216,6 +236,55 @@ TEST(ManagerWorkflow, WithoutANodeThereIsNoWork) {
     EXPECT_THAT(story_of(report), HasSubstr("does a node give the pool any?"));
     EXPECT_LT(report.ms, 5'000);
     EXPECT_TRUE(pool.stop());
+}
+
+// A share takes seconds here, and more are wanted than anybody waits for.
+PoolSetup slow_setup(SimHost& node, const std::filesystem::path& dir) {
+    auto setup = setup_for(node, dir);
+    setup.difficulty = 0.05;
+    return setup;
+}
+
+TEST(ManagerWorkflow, APoolThatStopsEndsTheRunFirst) {
+    SimHost node(rules_with_block_hashes(std::uint64_t{1} << 40));
+    const TempDir dir;
+    TestPool pool(slow_setup(node, dir.path()));
+    std::optional<manager::Outcome<manager::WorkflowReport>> report;
+    std::jthread runner([&] {
+        report =
+            pool.manager().execute_complete_mining_workflow({"", 10'000, false}, {INT64_MAX, {}});
+    });
+    ASSERT_TRUE(eventually([&] { return pool.summary().miners == 1; }));
+    const auto other = pool.manager().execute_complete_mining_workflow({}, {INT64_MAX, {}});
+    ASSERT_FALSE(other);
+    EXPECT_EQ(other.error().kind, manager::RefusalKind::unavailable);
+    EXPECT_TRUE(pool.stop());
+    runner.join();
+    ASSERT_TRUE(report && *report);
+    EXPECT_EQ(stage_of(**report, "work").state, StageState::ok) << story_of(**report);
+    EXPECT_EQ(stage_of(**report, "shares").state, StageState::failed) << story_of(**report);
+    EXPECT_THAT(stage_of(**report, "shares").reason, HasSubstr("stopped"));
+}
+
+TEST(ManagerWorkflow, AnOperatorCanInterruptItAndOthersNeedNotWait) {
+    SimHost node(rules_with_block_hashes(std::uint64_t{1} << 40));
+    const TempDir dir;
+    const auto file = slow_setup(node, dir.path()).write_to(dir.path() / "adit.toml");
+    Child pool(adit_run(file));
+    ASSERT_NE(listening_port(pool), 0) << pool.err();
+    EXPECT_EQ(run_adit({"selftest", "--config", file, "--user", "nobody"}).code, 1);
+    Child selftest(
+        {adit_program(), "selftest", "--config", file, "--shares", "200", "--limit", "86400"});
+    ASSERT_TRUE(selftest.writes("ledger")) << selftest.err();
+    EXPECT_EQ(run_adit({"manager", "metrics", "--config", file}).code, 0);
+    const auto second = run_adit({"selftest", "--config", file});
+    EXPECT_EQ(second.code, 1);
+    EXPECT_THAT(second.err, HasSubstr("has not ended"));
+    selftest.signal(SIGINT);
+    EXPECT_EQ(selftest.wait(), 3) << selftest.out() << selftest.err();
+    EXPECT_THAT(selftest.out(), HasSubstr("the run was stopped"));
+    pool.signal(SIGTERM);
+    EXPECT_EQ(pool.wait(), 0) << pool.err();
 }
 
 // As an operator: the program, a chain whose coinbases are soon mature, and a wallet that pays.
