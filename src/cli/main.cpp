@@ -7,6 +7,7 @@
 #include "cli/miner_command.h"
 #include "cli/payout_command.h"
 #include "cli/run_command.h"
+#include "cli/selftest_command.h"
 
 #include <CLI/CLI.hpp>
 
@@ -31,6 +32,7 @@ int main(int argc, char** argv) {
         "  adit run --config /etc/adit.toml        run it\n"
         "  adit miner pool.example:3333 -u ADDRESS mine for any Stratum V1 pool\n"
         "  adit audit --config /etc/adit.toml      hash all shares, recompute the ledger\n"
+        "  adit selftest --config /etc/adit.toml   mine on it, and follow the shares\n"
         "\n"
         "adit SUBCOMMAND --help says more.");
     int exit_code = 0;
@@ -43,6 +45,7 @@ int main(int argc, char** argv) {
     adit::cli::add_payout_command(app, &exit_code);
     adit::cli::add_account_command(app, &exit_code);
     adit::cli::add_manager_command(app, &exit_code);
+    adit::cli::add_selftest_command(app, &exit_code);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

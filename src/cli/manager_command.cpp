@@ -4,6 +4,7 @@
 #include "cli/books_text.h"
 #include "cli/miners_command.h"
 #include "cli/pool_call.h"
+#include "cli/selftest_command.h"
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -200,12 +201,14 @@ void add_manager_command(CLI::App& app, int* exit_code) {
         "  adit manager health --config /etc/adit.toml    is every part well?\n"
         "  adit manager metrics --config /etc/adit.toml   what was measured, alerts, forecasts\n"
         "  adit manager protocol --config /etc/adit.toml  do the listeners keep the protocol?\n"
-        "  adit manager miners --config /etc/adit.toml    is there room for more?\n\n"
+        "  adit manager miners --config /etc/adit.toml    is there room for more?\n"
+        "  adit manager workflow --config /etc/adit.toml  mine on it, and follow the shares\n\n"
         "adit manager SUBCOMMAND --help says more.");
     add_health(group, exit_code);
     add_metrics(group, exit_code);
     add_protocol(group, exit_code);
     add_miners(group, exit_code);
+    add_workflow_command(group, exit_code);
 }
 
 }  // namespace adit::cli

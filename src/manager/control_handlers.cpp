@@ -202,7 +202,8 @@ ControlHandlers control_handlers(ControlDesk desk) {
     for (const auto& operation : operations) {
         handlers["manager." + operation.name] = [methods,
                                                  operation](const ControlRequest& request) {
-            return methods->logged(request, methods->operate(operation, request));
+            auto answer = methods->operate(operation, request);
+            return operation.often ? answer : methods->logged(request, std::move(answer));
         };
     }
     return handlers;

@@ -4,6 +4,7 @@
 #include "manager/manager_json.h"
 #include "manager/pool_manager.h"
 #include "manager/protocol_json.h"
+#include "manager/workflow_json.h"
 
 namespace adit::manager {
 namespace {
@@ -57,6 +58,42 @@ Outcome<std::string> miners(PoolManager& pool, const std::string& params,
     return json_of(pool.coordinate_concurrent_miners(request, limits), admission_json);
 }
 
+constexpr std::int64_t kWorkflowS = 60;  // most that a workflow takes when nobody names a time
+constexpr std::int64_t kBlockWorkflowS = 300;
+constexpr std::int64_t kMostWorkflowS = 86'400;
+
+// Begins it and answers at once: others shall not wait for a miner.
+Outcome<std::string> workflow(PoolManager& pool, const std::string& params, const CallLimits&) {
+    base::JsonFields fields(params, kParameter);
+    const auto wanted = workflow_request(fields);
+    const auto limit_s = fields.integer("limit_s", 1, kMostWorkflowS)
+                             .value_or(wanted.block ? kBlockWorkflowS : kWorkflowS);
+    if (auto refusal = refusal_of(fields)) return std::unexpected(std::move(*refusal));
+    return json_of(pool.begin_workflow(wanted, limit_s * 1'000), workflow_json);
+}
+
+Outcome<std::uint64_t> run_of(const std::string& params) {
+    base::JsonFields fields(params, kParameter);
+    fields.require("run");
+    const auto run = fields.integer("run", 1, INT64_MAX);
+    if (auto refusal = refusal_of(fields)) return std::unexpected(std::move(*refusal));
+    return static_cast<std::uint64_t>(*run);
+}
+
+Outcome<std::string> workflow_report(PoolManager& pool, const std::string& params,
+                                     const CallLimits&) {
+    const auto run = run_of(params);
+    if (!run) return std::unexpected(run.error());
+    return json_of(pool.workflow_report(*run), workflow_json);
+}
+
+Outcome<std::string> workflow_cancel(PoolManager& pool, const std::string& params,
+                                     const CallLimits&) {
+    const auto run = run_of(params);
+    if (!run) return std::unexpected(run.error());
+    return json_of(pool.cancel_workflow(*run), workflow_json);
+}
+
 }  // namespace
 
 std::vector<Operation> operations_of(PoolManager& pool) {
@@ -75,6 +112,11 @@ std::vector<Operation> operations_of(PoolManager& pool) {
         miners<admission_request>);
     add("reserve", "Holds room for expected miners", miners<reserve_request>);
     add("release", "Gives such room back", miners<release_request>);
+    add("workflow", "Mines as a miner does and follows the shares; answers with the run's number",
+        workflow);
+    add("workflow.report", "How far a run has come", workflow_report);
+    table.back().often = true;
+    add("workflow.cancel", "Ends a run", workflow_cancel);
     return table;
 }
 

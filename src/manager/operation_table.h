@@ -13,10 +13,13 @@ namespace adit::manager {
 class PoolManager;
 
 struct Operation {
-    std::string name;     // "health": manager.health of the control socket, /api/v1/manager/health
+    // "workflow.report": manager.workflow.report of the control socket, and
+    // /api/v1/manager/workflow/report.
+    std::string name;
     std::string summary;  // one sentence
     // Parameters and result are JSON as text; blocks until done or the limits end it.
     std::function<Outcome<std::string>(const std::string& params, const CallLimits&)> run;
+    bool often = false;  // asked several times a second: leaves no line in the log
 };
 
 std::vector<Operation> operations_of(PoolManager& pool);

@@ -78,6 +78,7 @@ bool PoolManager::Parts::stop(std::int64_t limit_ms) {
     running = false;
     if (phase != PoolState::failed) phase = PoolState::stopping;
     const auto deadline_ms = clock.steady_ms() + limit_ms;
+    if (workflows) workflows->request_stop();
     if (server) {
         server->stop_accepting();
         answered = server->drain(
@@ -88,6 +89,7 @@ bool PoolManager::Parts::stop(std::int64_t limit_ms) {
     if (facts) facts->stop();
     if (payouts) payouts->stop();
     if (control) control->stop();
+    if (workflows) workflows->stop();
     if (metrics) metrics->stop();
     if (web) web->stop();
     if (health) health->stop();

@@ -12,6 +12,7 @@
 #include "manager/operation.h"
 #include "manager/payout_desk.h"
 #include "manager/protocol_check.h"
+#include "manager/workflow.h"
 #include "metrics/registry.h"
 
 #include <expected>
@@ -81,6 +82,15 @@ class PoolManager {
     // reads. From any thread.
     Outcome<AdmissionReport> coordinate_concurrent_miners(const AdmissionRequest& request,
                                                           const CallLimits& limits);
+    // A miner of the pool's own, followed from its connection into log, ledger and payout
+    // (workflow.h). One at a time, refused while another runs. From any thread.
+    Outcome<WorkflowReport> execute_complete_mining_workflow(const WorkflowRequest& request,
+                                                             const CallLimits& limits);
+    // The same in the background, for callers that look now and then: the report has the run's
+    // number, by which it is asked for and cancelled. From any thread.
+    Outcome<WorkflowReport> begin_workflow(const WorkflowRequest& request, std::int64_t limit_ms);
+    Outcome<WorkflowReport> workflow_report(std::uint64_t run) const;
+    Outcome<WorkflowReport> cancel_workflow(std::uint64_t run);
     // As of the last probes, without probing; refused while the pool does not run.
     Outcome<HealthReport> health() const;
 

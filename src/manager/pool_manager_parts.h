@@ -10,6 +10,7 @@
 #include "manager/pool_parts.h"
 #include "manager/scan_position.h"
 #include "manager/web_side.h"
+#include "manager/workflow_desk.h"
 
 namespace adit::manager {
 
@@ -60,6 +61,7 @@ struct PoolManager::Parts {
     std::atomic<bool> running{false};
     std::atomic<PoolState> phase{PoolState::stopped};  // never degraded: see state()
     bool answered = true;
+    std::unique_ptr<WorkflowDesk> workflows;
     std::unique_ptr<ControlSocket> control;
 
     std::expected<void, std::string> start();
@@ -75,6 +77,7 @@ struct PoolManager::Parts {
     std::expected<void, std::string> renew_payouts();
     std::vector<std::unique_ptr<Probe>> probes();
     Outcome<ProtocolReport> check_protocol(const CallLimits& limits);
+    void make_workflow_desk();
     std::optional<metrics::ChainProgress> chain_progress() const;
     PoolState state() const;
     // A refusal unless the pool runs.

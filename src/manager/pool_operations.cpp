@@ -51,6 +51,28 @@ Outcome<AdmissionReport> PoolManager::coordinate_concurrent_miners(const Admissi
     return parts_->admission->answer(request);
 }
 
+Outcome<WorkflowReport> PoolManager::execute_complete_mining_workflow(
+    const WorkflowRequest& request, const CallLimits& limits) {
+    if (const auto runs = parts_->require_running(); !runs) return std::unexpected(runs.error());
+    return parts_->workflows->run(request, limits);
+}
+
+Outcome<WorkflowReport> PoolManager::begin_workflow(const WorkflowRequest& request,
+                                                    std::int64_t limit_ms) {
+    if (const auto runs = parts_->require_running(); !runs) return std::unexpected(runs.error());
+    return parts_->workflows->begin(request, limit_ms);
+}
+
+Outcome<WorkflowReport> PoolManager::workflow_report(std::uint64_t run) const {
+    if (const auto runs = parts_->require_running(); !runs) return std::unexpected(runs.error());
+    return parts_->workflows->report(run);
+}
+
+Outcome<WorkflowReport> PoolManager::cancel_workflow(std::uint64_t run) {
+    if (const auto runs = parts_->require_running(); !runs) return std::unexpected(runs.error());
+    return parts_->workflows->cancel(run);
+}
+
 Outcome<HealthReport> PoolManager::health() const {
     if (const auto runs = parts_->require_running(); !runs) return std::unexpected(runs.error());
     return parts_->health->report();

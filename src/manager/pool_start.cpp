@@ -8,6 +8,7 @@
 #include "manager/payout_side.h"
 #include "manager/pool_manager_parts.h"
 #include "manager/recovered_job.h"
+#include "manager/workflow_side.h"
 #include "net/file_limit.h"
 
 namespace adit::manager {
@@ -250,6 +251,7 @@ std::expected<void, std::string> PoolManager::Parts::start() {
     }
     started_ms = clock.steady_ms();
     running = true;
+    make_workflow_desk();
     if (const auto taken = take_commands(); !taken) return taken;
     if (const auto serving = serve_web(); !serving) return serving;
     health = std::make_unique<HealthMonitor>(probes(), HealthSettings{}, registry, clock, logger);
@@ -257,6 +259,34 @@ std::expected<void, std::string> PoolManager::Parts::start() {
     health->start();
     metrics->start();
     return {};
+}
+
+void PoolManager::Parts::make_workflow_desk() {
+    WorkflowSources sources{
+        .files = files,
+        .log_dir = dir->log_dir(),
+        .log = *log,
+        .ledger = *slices,
+        .tally = *tally,
+        .payouts = payouts.get(),
+        .why_no_payouts = why_no_payouts(config),
+        .why_closed =
+            [this] {
+                const auto most = server->budget().counts(clock.steady_ms()).max;
+                return admission->is_full() ? connections_used_up(most) : std::string();
+            },
+        .submissions =
+            [this] {
+                const std::lock_guard lock(node_mutex);
+                return nodes.submitter->reports();
+            },
+        .tip_height = [this] { return jobs->height() - 1; },
+        .maturity = static_cast<std::int32_t>(config.rewards.maturity),
+        .threshold_sat = [this] { return threshold_sat.load(); }};
+    workflows = std::make_unique<WorkflowDesk>(
+        workflow_work(std::move(sources), own_listeners(config, server->addresses()), config.pool,
+                      clock),
+        clock);
 }
 
 std::vector<std::unique_ptr<Probe>> PoolManager::Parts::probes() {

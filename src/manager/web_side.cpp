@@ -58,6 +58,7 @@ http::Route operation_route(const Operation& operation, const base::Clock& clock
     http::Route route;
     route.method = http::Method::post;
     route.pattern = "/api/v1/manager/" + operation.name;
+    std::ranges::replace(route.pattern, '.', '/');
     route.permission = auth::Permission::operate_pool;
     route.summary = operation.summary;
     route.slow = true;

@@ -144,6 +144,11 @@ struct StratumClient::Shell {
         error_code ignored;
         current->plain.set_option(tcp::no_delay(true), ignored);
         current->plain.set_option(asio::socket_base::keep_alive(true), ignored);
+        if (!settings.preamble.empty()) {
+            auto [error, sent] =
+                co_await asio::async_write(current->plain, asio::buffer(settings.preamble), kTuple);
+            if (error) co_return error.message();
+        }
         if (target.tls) {
             guard(current, settings.connect_timeout_ms, "the TLS handshake took too long");
             current->tls.emplace(current->plain, tls);
@@ -156,6 +161,7 @@ struct StratumClient::Shell {
             if (error) co_return fmt::format("TLS: {}", error.message());
         }
         guard(current, settings.connect_timeout_ms, "the pool did not answer the subscription");
+        if (events.on_connected) events.on_connected();
         handle(protocol.on_connected());
         if (current->tls) co_return co_await serve(current, *current->tls);
         co_return co_await serve(current, current->plain);

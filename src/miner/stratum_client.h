@@ -16,6 +16,7 @@ struct ConnectionSettings {
     ClientSettings client;
     bool verify_tls = true;  // check the certificate against ca_file or the system's authorities
     std::string ca_file;
+    std::string preamble;  // bytes that go before everything else, such as a PROXY header
     std::uint32_t connect_timeout_ms = 10'000;   // connecting, TLS handshake and subscription, each
     std::uint32_t silence_timeout_ms = 180'000;  // without a line from the pool: dead
     std::uint32_t first_pause_ms = 500;          // doubles with every failure in a row
@@ -24,6 +25,8 @@ struct ConnectionSettings {
 
 // All on the client's thread. Unset functions are not called. None may call stop().
 struct ClientEvents {
+    // TCP and, where it is wanted, TLS stand; nothing was said yet.
+    std::function<void()> on_connected;
     std::function<void(bool resumed)> on_ready;
     std::function<void(PoolJobRef)> on_job;
     std::function<void(const ShareReply&)> on_reply;
