@@ -10,7 +10,6 @@ namespace {
 constexpr std::size_t kHash160Size = 20;
 constexpr std::uint8_t kOp0 = 0x00;
 constexpr std::uint8_t kOp1 = 0x51;
-constexpr std::uint8_t kOp16 = 0x60;
 // DUP HASH160 push(20) <hash> EQUALVERIFY CHECKSIG
 constexpr std::array<std::uint8_t, 3> kP2pkhHead{0x76, 0xa9, 0x14};
 constexpr std::array<std::uint8_t, 2> kP2pkhTail{0x88, 0xac};

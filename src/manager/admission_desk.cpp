@@ -84,9 +84,10 @@ void AdmissionDesk::tick() {
     meter_.add(sample);
 }
 
-bool AdmissionDesk::is_full() {
+std::uint64_t AdmissionDesk::places_left() {
     const auto counts = server_.budget().counts(clock_.steady_ms());
-    return std::uint64_t{counts.open} + counts.held >= counts.max;
+    const auto taken = std::uint64_t{counts.open} + counts.held;
+    return counts.max - std::min<std::uint64_t>(counts.max, taken);
 }
 
 AdmissionFacts AdmissionDesk::facts() {

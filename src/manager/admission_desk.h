@@ -22,8 +22,8 @@ class AdmissionDesk {
     void tick();
     // Asks, or releases, or reserves: all groups or none. See AdmissionRequest.
     Outcome<AdmissionReport> answer(const AdmissionRequest& request);
-    // No connection that nothing is reserved for can come in.
-    bool is_full();
+    // Connections that can come in although nothing is reserved for them.
+    std::uint64_t places_left();
 
  private:
     AdmissionFacts facts();

@@ -148,9 +148,9 @@ class NodeProbe final : public Probe {
 
 class StratumProbe final : public Probe {
  public:
-    StratumProbe(std::vector<ProbedListener> listeners, std::function<bool()> is_full,
+    StratumProbe(std::vector<ProbedListener> listeners, std::function<std::uint64_t()> places_left,
                  const base::Clock& clock)
-        : listeners_(std::move(listeners)), is_full_(std::move(is_full)), clock_(clock) {}
+        : listeners_(std::move(listeners)), places_left_(std::move(places_left)), clock_(clock) {}
 
     std::string_view part() const override { return "stratum"; }
     bool is_vital() const override { return true; }
@@ -158,8 +158,10 @@ class StratumProbe final : public Probe {
 
     ProbeOutcome run(const CallLimits& limits) override {
         ProbeOutcome outcome;
-        if (is_full_()) {
-            outcome.note = "the limit of connections is reached; new miners are turned away";
+        if (places_left_() < 2) {
+            outcome.note =
+                "the limit of connections is reached, or all but: new miners are turned away, and "
+                "the listeners were not tried";
             outcome.remedy = "raise limits.miners, or add an instance";
             return outcome;
         }
@@ -209,7 +211,7 @@ class StratumProbe final : public Probe {
     }
 
     const std::vector<ProbedListener> listeners_;
-    const std::function<bool()> is_full_;
+    const std::function<std::uint64_t()> places_left_;
     const base::Clock& clock_;
 };
 
@@ -285,8 +287,9 @@ std::unique_ptr<Probe> node_probe(NodeProbeSources sources, const base::Clock& c
 }
 
 std::unique_ptr<Probe> stratum_probe(std::vector<ProbedListener> listeners,
-                                     std::function<bool()> is_full, const base::Clock& clock) {
-    return std::make_unique<StratumProbe>(std::move(listeners), std::move(is_full), clock);
+                                     std::function<std::uint64_t()> places_left,
+                                     const base::Clock& clock) {
+    return std::make_unique<StratumProbe>(std::move(listeners), std::move(places_left), clock);
 }
 
 std::unique_ptr<Probe> auth_probe(auth::AuthService& accounts) {

@@ -37,9 +37,11 @@ struct NodeProbeSources {
 };
 std::unique_ptr<Probe> node_probe(NodeProbeSources sources, const base::Clock& clock);
 
-// is_full: whether the limit of connections is reached, when a new one is rightly turned away.
+// places_left: how many more connections the limit allows. The last place is a miner's: then the
+// listeners are not tried.
 std::unique_ptr<Probe> stratum_probe(std::vector<ProbedListener> listeners,
-                                     std::function<bool()> is_full, const base::Clock& clock);
+                                     std::function<std::uint64_t()> places_left,
+                                     const base::Clock& clock);
 std::unique_ptr<Probe> payout_probe(PayoutDesk& payouts, const base::Clock& clock);
 std::unique_ptr<Probe> auth_probe(auth::AuthService& accounts);
 

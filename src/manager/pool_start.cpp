@@ -273,7 +273,7 @@ void PoolManager::Parts::make_workflow_desk() {
         .why_closed =
             [this] {
                 const auto most = server->budget().counts(clock.steady_ms()).max;
-                return admission->is_full() ? connections_used_up(most) : std::string();
+                return admission->places_left() == 0 ? connections_used_up(most) : std::string();
             },
         .submissions =
             [this] {
@@ -292,7 +292,7 @@ void PoolManager::Parts::make_workflow_desk() {
 std::vector<std::unique_ptr<Probe>> PoolManager::Parts::probes() {
     std::vector<std::unique_ptr<Probe>> all;
     all.push_back(stratum_probe(
-        own_listeners(config, server->addresses()), [this] { return admission->is_full(); },
+        own_listeners(config, server->addresses()), [this] { return admission->places_left(); },
         clock));
     all.push_back(log_probe(*log, dir->log_dir(), clock));
     all.push_back(ledger_probe(*log, *tally, *slices, clock));

@@ -23,7 +23,7 @@ TEST(Holt, IsExactOnALine) {
         ASSERT_TRUE(model) << model.error();
         EXPECT_NEAR(model->level, 100 + 2.5 * 59, 1e-9);
         EXPECT_NEAR(model->trend, 2.5, 1e-9);
-        for (const std::size_t steps : {1, 24}) {
+        for (const std::size_t steps : {1u, 24u}) {
             const auto interval = model->at(steps);
             EXPECT_NEAR(interval.value, 100 + 2.5 * (59 + static_cast<double>(steps)), 1e-8);
             EXPECT_NEAR(interval.high - interval.low, 0, 1e-8);
@@ -80,7 +80,7 @@ double coverage(double level_noise, double sample_noise, double slope, std::size
 }
 
 TEST(Holt, HoldsOutcomesInItsIntervalAsOftenAsItSays) {
-    for (const std::size_t horizon : {1, 24}) {
+    for (const std::size_t horizon : {1u, 24u}) {
         for (const auto& [level, sample, slope] :
              std::vector<std::tuple<double, double, double>>{{1, 0, 0}, {0, 5, 0.5}, {1, 3, 0}}) {
             const auto share = coverage(level, sample, slope, horizon);

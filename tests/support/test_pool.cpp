@@ -1,5 +1,7 @@
 #include "tests/support/test_pool.h"
 
+#include "tests/support/wait.h"
+
 #include <charconv>
 #include <stdexcept>
 
@@ -24,6 +26,9 @@ TestPool::TestPool(const PoolSetup& setup)
       }) {
     manager_ = std::make_unique<manager::PoolManager>(config_of(setup), clock_, registry_, logger_);
     if (const auto started = manager_->start(); !started) throw std::runtime_error(started.error());
+    // The first probe of the listeners is over: no connection but those of the test.
+    const auto is_probed = [this] { return manager_->health()->parts.at(0).probes > 0; };
+    if (!eventually(is_probed)) throw std::runtime_error("the listeners were never probed");
 }
 
 TestPool::~TestPool() = default;
