@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "tests/support/lasting_port.h"
 
 #include <nlohmann/json.hpp>
 
@@ -27,21 +28,6 @@ std::filesystem::path bcoin_folder() {
     return std::filesystem::path(ADIT_SOURCE_DIR) / "tests/bcoin";
 }
 
-// A port that nobody listens on at this moment.
-std::uint16_t free_port() {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    const bool bound = fd >= 0 &&
-                       ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
-                       ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0;
-    if (fd >= 0) ::close(fd);
-    if (!bound) throw std::runtime_error("no free loopback port for bcoin");
-    return ntohs(address.sin_port);
-}
-
 void pause_briefly() {
     ::poll(nullptr, 0, kPollMs);
 }
@@ -54,9 +40,9 @@ BcoinNode::BcoinNode() {
             "bcoin is not installed: run `npm ci --ignore-scripts` in {} (./test does it)",
             bcoin_folder().string()));
     }
-    rpc_ = {.port = free_port(), .user = "bitcoinrpc", .password = base::random_hex(16)};
+    rpc_ = {.port = lasting_port(), .user = "bitcoinrpc", .password = base::random_hex(16)};
     do {
-        p2p_port_ = free_port();
+        p2p_port_ = lasting_port();
     } while (p2p_port_ == rpc_.port);
     launch();
     await_ready();

@@ -4,6 +4,7 @@
 #include "tests/support/agreement.h"
 #include "tests/support/child.h"
 #include "tests/support/crew.h"
+#include "tests/support/lasting_port.h"
 #include "tests/support/line_miner.h"
 #include "tests/support/pool_setup.h"
 #include "tests/support/rpc_gate.h"
@@ -53,6 +54,8 @@ struct KillRun {
         setup.nodes = {login_of(*node)};
         setup.difficulty = 5e-7;  // about 2,150 hashes
         setup.threads = 2;
+        // It comes back where the miners look for it.
+        setup.listen[0].address = fmt::format("127.0.0.1:{}", lasting_port());
         setup.extra = "[share]\nsegment_mib = 1\n";
         setup.write_to(config);
     }
@@ -63,9 +66,6 @@ TEST(KilledPool, HasEveryShareThatItAnsweredTrueExactlyOnceAfterTwentyFourKills)
     auto pool = std::make_unique<Child>(adit_run(run.config));
     const auto port = listening_port(*pool);
     ASSERT_NE(port, 0) << pool->err();
-    // From now on it comes back where the miners look for it.
-    run.setup.listen[0].address = fmt::format("127.0.0.1:{}", port);
-    run.setup.write_to(run.config);
     Crew crew;
     for (const auto* worker : {"one", "two", "three", "four"})
         crew.add({port, fmt::format("{}.{}", miner_address("a"), worker), 200'000});
