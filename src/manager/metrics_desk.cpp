@@ -105,7 +105,7 @@ void MetricsDesk::stop() {
 
 void MetricsDesk::loop(std::stop_token stop) {
     while (!stop.stop_requested()) {
-        tick();
+        tick(stop);
         std::unique_lock lock(mutex_);
         wake_.wait_for(lock, stop,
                        std::chrono::milliseconds(metrics::History::wait_ms(clock_.wall_ms())),
@@ -113,11 +113,11 @@ void MetricsDesk::loop(std::stop_token stop) {
     }
 }
 
-void MetricsDesk::tick() {
+void MetricsDesk::tick(std::stop_token stop) {
     const metrics::Tick now{clock_.wall_ms(), clock_.steady_ms()};
     if (const auto hour = now.wall_ms / kHourMs; hour != chain_hour_) {
         chain_hour_ = hour;
-        progress_ = chain_ ? chain_() : std::nullopt;
+        progress_ = chain_ ? chain_(std::move(stop)) : std::nullopt;
     }
     std::vector<metrics::AlertEvent> events;
     {

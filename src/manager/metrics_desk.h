@@ -65,9 +65,10 @@ struct MetricsReport {
 
 class MetricsDesk {
  public:
-    // Where the chain stands, for the forecast of the difficulty; may block for seconds. nullopt:
-    // not known, or a chain without periods. Asked once an hour on the desk's thread.
-    using ChainSource = std::function<std::optional<metrics::ChainProgress>()>;
+    // Where the chain stands, for the forecast of the difficulty; may block for seconds, until the
+    // token ends it. nullopt: not known, or a chain without periods. Asked once an hour on the
+    // desk's thread.
+    using ChainSource = std::function<std::optional<metrics::ChainProgress>(std::stop_token)>;
     using Listener = std::function<void(const metrics::AlertEvent&)>;
 
     // Everything handed in outlives the desk. Throws std::invalid_argument for a rule that is none.
@@ -83,7 +84,7 @@ class MetricsDesk {
     // Keeps what is known and tries waiting notifications once more, for a second. Idempotent.
     void stop();
     // One tick, as the thread does each second.
-    void tick();
+    void tick(std::stop_token stop = {});
 
     Outcome<MetricsReport> report(const MetricsQuery& query) const;
     // Events of this rule wait until then; a time that has passed ends a silence.

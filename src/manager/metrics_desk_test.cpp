@@ -28,7 +28,8 @@ class MetricsDeskTest : public ::testing::Test {
     }
     void open() {
         desk_ = std::make_unique<MetricsDesk>(
-            settings_, [this] { return chain(); }, files_, *registry_, clock_, logger_);
+            settings_, [this](std::stop_token) { return chain(); }, files_, *registry_, clock_,
+            logger_);
         desk_->set_listener(
             [this](const metrics::AlertEvent& event) { heard_.push_back(alert_json(event)); });
     }

@@ -11,13 +11,14 @@ constexpr std::int64_t kBlockWaitMs = 3'000;
 
 }  // namespace
 
-std::optional<metrics::ChainProgress> PoolManager::Parts::chain_progress() const {
+std::optional<metrics::ChainProgress> PoolManager::Parts::chain_progress(
+    std::stop_token stop) const {
     std::vector<node::NodeSettings> settings;
     {
         const std::lock_guard lock(node_mutex);
         settings = node_settings(config);
     }
-    return node::chain_progress(settings, config.pool.chain);
+    return node::chain_progress(settings, config.pool.chain, std::move(stop));
 }
 
 PoolState PoolManager::Parts::state() const {

@@ -78,7 +78,7 @@ struct PoolManager::Parts {
     std::vector<std::unique_ptr<Probe>> probes();
     Outcome<ProtocolReport> check_protocol(const CallLimits& limits);
     void make_workflow_desk();
-    std::optional<metrics::ChainProgress> chain_progress() const;
+    std::optional<metrics::ChainProgress> chain_progress(std::stop_token stop) const;
     PoolState state() const;
     // A refusal unless the pool runs.
     Outcome<void> require_running() const;

@@ -244,8 +244,9 @@ std::expected<void, std::string> PoolManager::Parts::start() {
         dir->root() / "metrics.prom", registry, clock, logger);
     try {
         metrics = std::make_unique<MetricsDesk>(
-            metrics_settings(config), [this] { return chain_progress(); }, files, registry, clock,
-            logger);
+            metrics_settings(config),
+            [this](std::stop_token stop) { return chain_progress(std::move(stop)); }, files,
+            registry, clock, logger);
     } catch (const std::invalid_argument& error) {
         return std::unexpected(error.what());
     }

@@ -28,8 +28,9 @@ std::optional<Header> header_at(RpcClient& client, std::int64_t height) {
     return header;
 }
 
-std::optional<metrics::ChainProgress> ask(const NodeSettings& node) {
+std::optional<metrics::ChainProgress> ask(const NodeSettings& node, const std::stop_token& stop) {
     RpcClient client(node);
+    const std::stop_callback on_stop(stop, [&] { client.cancel(); });
     metrics::ChainProgress progress;
     const auto count = client.call("getblockcount", "[]", kTimeoutMs);
     if (!count || count->result().get(progress.height) != simdjson::SUCCESS) return std::nullopt;
@@ -46,10 +47,10 @@ std::optional<metrics::ChainProgress> ask(const NodeSettings& node) {
 }  // namespace
 
 std::optional<metrics::ChainProgress> chain_progress(const std::vector<NodeSettings>& nodes,
-                                                     chain::Network network) {
+                                                     chain::Network network, std::stop_token stop) {
     if (network == chain::Network::regtest) return std::nullopt;
     for (const auto& node : nodes) {
-        if (auto progress = ask(node)) return progress;
+        if (auto progress = ask(node, stop)) return progress;
     }
     return std::nullopt;
 }
