@@ -60,7 +60,7 @@ void Lockout::clear(std::string_view key) {
 }
 
 std::string lockout_peer(std::string_view address) {
-    const std::string text(address.substr(0, 64));
+    std::string text(address.substr(0, 64));
     ::in6_addr wide;
     if (::inet_pton(AF_INET6, text.c_str(), &wide) != 1) return text;
     if (IN6_IS_ADDR_V4MAPPED(&wide)) {

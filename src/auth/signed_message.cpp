@@ -13,7 +13,6 @@ namespace adit::auth {
 namespace {
 
 using base::ByteSpan;
-using chain::Transaction;
 
 constexpr std::string_view kLegacyPrefix = "Bitcoin Signed Message:\n";
 constexpr std::string_view kSimplePrefix = "smp";

