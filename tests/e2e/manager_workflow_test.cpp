@@ -263,7 +263,9 @@ TEST(ManagerWorkflow, APoolThatStopsEndsTheRunFirst) {
     ASSERT_TRUE(report && *report);
     EXPECT_EQ(stage_of(**report, "work").state, StageState::ok) << story_of(**report);
     EXPECT_EQ(stage_of(**report, "shares").state, StageState::failed) << story_of(**report);
-    EXPECT_THAT(stage_of(**report, "shares").reason, HasSubstr("stopped"));
+    // Told to end, or its connection was closed first.
+    EXPECT_THAT(stage_of(**report, "shares").reason,
+                ::testing::AnyOf(HasSubstr("stopped"), HasSubstr("closed the connection")));
 }
 
 TEST(ManagerWorkflow, AnOperatorCanInterruptItAndOthersNeedNotWait) {
