@@ -304,7 +304,7 @@ void ListenerCheck::submit_unsubscribed() {
 void ListenerCheck::configure() {
     const auto reply = ask_opening();
     if (reply.is_null()) return;
-    constexpr std::uint32_t kAsked = miner::ClientSettings{}.version_mask;
+    const std::uint32_t asked_mask = miner::ClientSettings{}.version_mask;
     const auto result = reply.value("result", Json());
     if (!is_result(reply) || !result.is_object() || !result.contains("version-rolling")) {
         return violate("the answer does not say whether versions may be rolled");
@@ -313,7 +313,7 @@ void ListenerCheck::configure() {
     const auto text = result.value("version-rolling.mask", Json());
     const auto mask = text.is_string() ? base::parse_hex32(text.get<std::string>()) : std::nullopt;
     if (!mask) return violate("version-rolling.mask is not eight hex digits");
-    if ((*mask & ~kAsked) != 0) return violate("the mask has bits that were not asked for");
+    if ((*mask & ~asked_mask) != 0) return violate("the mask has bits that were not asked for");
     talk_.set_version_mask(*mask);
 }
 
