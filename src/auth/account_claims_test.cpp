@@ -2,12 +2,9 @@
 #include "auth/accounts_testing.h"
 #include "auth/base64url.h"
 #include "auth/claim_message.h"
-#include "auth/signed_message.h"
+#include "auth/signed_message_testing.h"
 #include "chain/address.h"
 #include "chain/script.h"
-
-#include <secp256k1.h>
-#include <secp256k1_recovery.h>
 
 namespace adit::auth {
 namespace {
@@ -34,16 +31,7 @@ class Wallet {
     }
     const std::string& address() const { return address_; }
     std::string sign(std::string_view message) const {
-        secp256k1_ecdsa_recoverable_signature signature;
-        const auto hash = legacy_message_hash(message);
-        secp256k1_ecdsa_sign_recoverable(context_.get(), &signature, hash.bytes.data(),
-                                         secret_.data(), nullptr, nullptr);
-        base::Bytes bytes(65);
-        int recovery = 0;
-        secp256k1_ecdsa_recoverable_signature_serialize_compact(context_.get(), &bytes[1],
-                                                                &recovery, &signature);
-        bytes[0] = static_cast<std::uint8_t>(39 + recovery);
-        return to_base64(bytes);
+        return testing::sign_message(context_.get(), secret_, message, 39);
     }
 
  private:

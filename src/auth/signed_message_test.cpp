@@ -1,13 +1,11 @@
 #include "auth/signed_message.h"
 
 #include "auth/base64url.h"
+#include "auth/signed_message_testing.h"
 #include "chain/address.h"
 #include "chain/script.h"
 
 #include <gtest/gtest.h>
-
-#include <secp256k1.h>
-#include <secp256k1_recovery.h>
 
 namespace adit::auth {
 namespace {
@@ -147,16 +145,7 @@ class LegacySignature : public ::testing::Test {
         }
     }
     std::string sign(std::string_view message, int first_header) const {
-        secp256k1_ecdsa_recoverable_signature signature;
-        const auto hash = legacy_message_hash(message);
-        secp256k1_ecdsa_sign_recoverable(context_.get(), &signature, hash.bytes.data(),
-                                         secret_.data(), nullptr, nullptr);
-        base::Bytes bytes(65);
-        int recovery = 0;
-        secp256k1_ecdsa_recoverable_signature_serialize_compact(context_.get(), &bytes[1],
-                                                                &recovery, &signature);
-        bytes[0] = static_cast<std::uint8_t>(first_header + recovery);
-        return to_base64(bytes);
+        return testing::sign_message(context_.get(), secret_, message, first_header);
     }
     std::string p2pkh(bool compressed) const {
         return chain::address_of_script(chain::p2pkh_script(hashes_[compressed]), kMain).value();
